@@ -1,0 +1,79 @@
+import convex from "@convex-dev/eslint-plugin";
+import js from "@eslint/js";
+import prettier from "eslint-config-prettier";
+import globals from "globals";
+import { defineConfig } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+const banned = (object, property, message) => ({ object, property, message });
+
+export default defineConfig(
+  { ignores: ["convex/_generated/", "dist/", "coverage/", "tests/gates/fixtures/", "*.cjs"] },
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      "@typescript-eslint/switch-exhaustiveness-check": [
+        "error",
+        { considerDefaultExhaustiveForUnions: false, requireDefaultForNonUnion: true },
+      ],
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/consistent-type-definitions": "off",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "max-lines-per-function": ["error", { max: 70, skipComments: true, skipBlankLines: true }],
+      "max-lines": ["error", { max: 400, skipComments: true, skipBlankLines: true }],
+      "max-params": ["error", 3],
+      complexity: ["error", 15],
+      "no-console": "error",
+      "no-empty": ["error", { allowEmptyCatch: false }],
+      eqeqeq: "error",
+    },
+  },
+  { files: ["**/*.{mjs,js}"], extends: [js.configs.recommended], languageOptions: { globals: globals.node } },
+  {
+    files: ["convex/**/*.ts"],
+    extends: [convex.configs.recommended],
+  },
+  {
+    files: ["convex/**/*.ts"],
+    ignores: ["convex/lib/clock.ts", "convex/auth.config.ts"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        banned("Date", "now", "read the clock through convex/lib/clock"),
+      ],
+    },
+  },
+  {
+    files: ["convex/domain/**"],
+    rules: {
+      "no-restricted-globals": ["error", "Date", "fetch", "crypto", "setTimeout", "setInterval", "process"],
+      "no-restricted-properties": ["error", banned("Math", "random", "pass randomness in")],
+    },
+  },
+  {
+    files: ["executor/**/*.ts"],
+    ignores: ["executor/config.ts"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        banned("process", "env", "read it through executor/config.ts"),
+      ],
+    },
+  },
+  {
+    files: ["cli/**/*.ts"],
+    ignores: ["cli/config.ts"],
+    rules: {
+      "no-restricted-properties": ["error", banned("process", "env", "read it through cli/config.ts")],
+    },
+  },
+  {
+    files: ["tests/**/*.ts"],
+    rules: { "max-lines-per-function": "off" },
+  },
+  prettier,
+);

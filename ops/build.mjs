@@ -1,0 +1,43 @@
+// Bundles each program into one file under dist/. `node ops/build.mjs [name …]`; no name builds all.
+import { build } from "esbuild";
+import { existsSync } from "node:fs";
+
+/** Programs and what stays outside their bundle (native code, and packages found by path at run time). */
+const programs = {
+  executor: { entry: "executor/main.ts", external: [] },
+  embedded: { entry: "embedded/main.ts", external: ["libsql", "esbuild"] },
+  cli: { entry: "cli/main.ts", external: [] },
+};
+// Bundled CommonJS packages call require(); an ES module has none of its own.
+const banner = {
+  js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);',
+};
+
+const names = process.argv.slice(2);
+const unknown = names.filter((n) => !(n in programs));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `unknown program ${unknown.join(", ")}; choose from ${Object.keys(programs).join(", ")}\n`,
+  );
+  process.exit(64);
+}
+await Promise.all(
+  Object.entries(programs)
+    .filter(([name, { entry }]) => (names.length === 0 || names.includes(name)) && existsSync(entry))
+    .map(([name, { entry, external }]) =>
+      build({
+        entryPoints: [entry],
+        outfile: `dist/${name}.mjs`,
+        bundle: true,
+        platform: "node",
+        target: "node20",
+        format: "esm",
+        minify: true,
+        keepNames: true,
+        sourcemap: true,
+        external: [...external, "bufferutil", "utf-8-validate"],
+        banner,
+        logLevel: "warning",
+      }),
+    ),
+);
