@@ -47,9 +47,7 @@ const packageRules = Object.entries(rows)
     from: { path: `^${from}${from.endsWith("$") ? "" : "/"}` },
     to: {
       dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg", "core"],
-      ...(packages.length > 0
-        ? { pathNot: packages.map((p) => `node_modules/${p}/`) }
-        : {}),
+      ...(packages.length > 0 ? { pathNot: packages.map((p) => `node_modules/${p}/`) } : {}),
     },
   }));
 const convexDoor = (folder, file) => ({
@@ -61,7 +59,12 @@ const convexDoor = (folder, file) => ({
 
 module.exports = {
   forbidden: [
-    { name: "no cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+    {
+      name: "no cycles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
     { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
     ...reach,
     ...doorRules,

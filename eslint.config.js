@@ -32,7 +32,11 @@ export default defineConfig(
       eqeqeq: "error",
     },
   },
-  { files: ["**/*.{mjs,js}"], extends: [js.configs.recommended], languageOptions: { globals: globals.node } },
+  {
+    files: ["**/*.{mjs,js}"],
+    extends: [js.configs.recommended],
+    languageOptions: { globals: globals.node },
+  },
   {
     files: ["convex/**/*.ts"],
     extends: [convex.configs.recommended],
@@ -50,7 +54,15 @@ export default defineConfig(
   {
     files: ["convex/domain/**"],
     rules: {
-      "no-restricted-globals": ["error", "Date", "fetch", "crypto", "setTimeout", "setInterval", "process"],
+      "no-restricted-globals": [
+        "error",
+        "Date",
+        "fetch",
+        "crypto",
+        "setTimeout",
+        "setInterval",
+        "process",
+      ],
       "no-restricted-properties": ["error", banned("Math", "random", "pass randomness in")],
     },
   },
@@ -68,7 +80,10 @@ export default defineConfig(
     files: ["cli/**/*.ts"],
     ignores: ["cli/config.ts"],
     rules: {
-      "no-restricted-properties": ["error", banned("process", "env", "read it through cli/config.ts")],
+      "no-restricted-properties": [
+        "error",
+        banned("process", "env", "read it through cli/config.ts"),
+      ],
     },
   },
   {

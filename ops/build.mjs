@@ -23,7 +23,9 @@ if (unknown.length > 0) {
 }
 await Promise.all(
   Object.entries(programs)
-    .filter(([name, { entry }]) => (names.length === 0 || names.includes(name)) && existsSync(entry))
+    .filter(
+      ([name, { entry }]) => (names.length === 0 || names.includes(name)) && existsSync(entry),
+    )
     .map(([name, { entry, external }]) =>
       build({
         entryPoints: [entry],

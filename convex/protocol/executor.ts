@@ -1,0 +1,81 @@
+import { type Infer, v } from "convex/values";
+import { jobLimits, repository } from "./job.js";
+
+/** Public half of the key an executor makes for itself (RFC 8037). */
+export const publicJwk = v.object({
+  kty: v.literal("OKP"),
+  crv: v.literal("Ed25519"),
+  x: v.string(),
+});
+export type PublicJwk = Infer<typeof publicJwk>;
+
+/** What an executor says of itself each time it starts. */
+export const registration = v.object({
+  slots: v.number(),
+  leaseMs: v.number(),
+  version: v.string(),
+  cliVersion: v.string(),
+  labels: v.array(v.string()),
+});
+export type Registration = Infer<typeof registration>;
+
+/** "This job, this attempt, this token, for you": one row of the executor's subscription. */
+export const assignment = v.object({
+  jobId: v.id("jobs"),
+  attempt: v.number(),
+  /** Fencing token: every write of this attempt carries it. */
+  token: v.number(),
+  /** False until `executors:start` was accepted. */
+  started: v.boolean(),
+  /** The job was asked to cancel: stop it, then finish with outcome canceled. */
+  cancelRequested: v.boolean(),
+});
+export type Assignment = Infer<typeof assignment>;
+
+/** What `executors:start` hands over: all that is needed to run the attempt. */
+export const work = v.object({
+  repository,
+  ref: v.string(),
+  prompt: v.string(),
+  limits: jobLimits,
+  /** The CLI's session id for this attempt. */
+  sessionId: v.string(),
+});
+export type Work = Infer<typeof work>;
+
+/** One attempt as the executor believes it to be running. */
+export const heldAttempt = v.object({ jobId: v.id("jobs"), token: v.number() });
+export type HeldAttempt = Infer<typeof heldAttempt>;
+
+export const directive = v.union(
+  v.literal("continue"),
+  v.literal("cancel"),
+  /** The token is stale: kill the process tree, report nothing. */
+  v.literal("stop"),
+);
+export type Directive = Infer<typeof directive>;
+
+export const heartbeatReply = v.object({
+  /** Milliseconds from this answer for which the lease holds. */
+  leaseMs: v.number(),
+  /** Finish what runs, take nothing new. */
+  drain: v.boolean(),
+  /** One for each held attempt, in order. */
+  directives: v.array(directive),
+});
+export type HeartbeatReply = Infer<typeof heartbeatReply>;
+
+export const tokenReply = v.union(
+  v.object({ ok: v.literal(true), accessToken: v.string(), expiresAt: v.number() }),
+  v.object({ ok: v.literal(false), code: v.string() }),
+);
+export type TokenReply = Infer<typeof tokenReply>;
+
+export const enrolReply = v.union(
+  v.object({ ok: v.literal(true), executorId: v.id("executors") }),
+  v.object({ ok: v.literal(false), code: v.string() }),
+);
+export type EnrolReply = Infer<typeof enrolReply>;
+
+/** Audience of the assertion an executor signs to get an access token. */
+export const ASSERTION_AUDIENCE = "fondation/executors/token";

@@ -1,0 +1,145 @@
+import { type Infer, v } from "convex/values";
+
+/** Where a job's code comes from. `local` is allowed only where the deployment says so. */
+export const repository = v.union(
+  v.object({
+    kind: v.literal("remote"),
+    host: v.string(),
+    owner: v.string(),
+    name: v.string(),
+  }),
+  v.object({ kind: v.literal("local"), path: v.string() }),
+);
+export type Repository = Infer<typeof repository>;
+
+/** Bounds a person may set on a job; what is left out takes the default of limits.ts or of the CLI. */
+export const jobLimits = v.object({
+  model: v.optional(v.string()),
+  maxTurns: v.optional(v.number()),
+  maxBudgetUsd: v.optional(v.number()),
+  timeoutMs: v.optional(v.number()),
+  attemptsMax: v.optional(v.number()),
+});
+export type JobLimits = Infer<typeof jobLimits>;
+
+/** The immutable part of a job. The prompt is a document of its own: lists do not read it. */
+export const jobSpec = v.object({
+  repository,
+  /** Branch, tag or commit; "HEAD" is the default branch. */
+  ref: v.string(),
+  limits: jobLimits,
+});
+export type JobSpec = Infer<typeof jobSpec>;
+
+/** Why an attempt did not succeed. Each reason's policy is one row of domain/retry.ts. */
+export const FAILURE_REASONS = [
+  "repositoryNotFound",
+  "refNotFound",
+  "cloneDenied",
+  "cloneFailed",
+  "diskFull",
+  "cliAuth",
+  "cliMissing",
+  "usageLimit",
+  "apiError",
+  "apiRejected",
+  "cliKilled",
+  "cliError",
+  "timedOut",
+  "maxTurns",
+  "maxBudget",
+  "noResult",
+  "outputTooLarge",
+  "leaseExpired",
+  "notStarted",
+  "shutdown",
+  "superseded",
+  "revoked",
+  "tooManyInterruptions",
+  "internal",
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+export const failureReason = v.union(...FAILURE_REASONS.map((r) => v.literal(r)));
+
+/** Steps of an attempt, in order. */
+export const PHASES = ["cloning", "running", "collecting"] as const;
+export type Phase = (typeof PHASES)[number];
+export const phase = v.union(...PHASES.map((p) => v.literal(p)));
+
+/** Where a job is. What only means something in one state lives inside that state. */
+export const jobState = v.union(
+  /** Waits for a slot. `readyTs` is a commit timestamp: the order of the queue. */
+  v.object({ kind: v.literal("pending") }),
+  v.object({
+    kind: v.literal("assigned"),
+    executorId: v.id("executors"),
+    assignedAt: v.number(),
+  }),
+  v.object({
+    kind: v.literal("running"),
+    executorId: v.id("executors"),
+    assignedAt: v.number(),
+    startedAt: v.number(),
+    phase,
+  }),
+  /** Waits before the next attempt. */
+  v.object({ kind: v.literal("backoff"), runAt: v.number(), reason: failureReason }),
+  v.object({ kind: v.literal("succeeded"), endedAt: v.number() }),
+  v.object({ kind: v.literal("failed"), endedAt: v.number(), reason: failureReason }),
+  v.object({ kind: v.literal("canceled"), endedAt: v.number() }),
+);
+export type JobState = Infer<typeof jobState>;
+export type JobStateKind = JobState["kind"];
+export const JOB_STATE_KINDS = jobState.members.map((m) => m.fields.kind.value);
+
+export const tokens = v.object({
+  input: v.number(),
+  output: v.number(),
+  cacheRead: v.number(),
+  cacheCreation: v.number(),
+});
+export type Tokens = Infer<typeof tokens>;
+
+/** What the run did to the tree: counts, and the patch as far as it fits. */
+export const changes = v.object({
+  files: v.number(),
+  insertions: v.number(),
+  deletions: v.number(),
+  patch: v.string(),
+  patchTruncated: v.boolean(),
+});
+export type Changes = Infer<typeof changes>;
+
+/** What an executor knows of an attempt when it ends, whatever the outcome. */
+export const attemptReport = v.object({
+  /** Text of the CLI's result. */
+  result: v.optional(v.string()),
+  costUsd: v.number(),
+  tokens,
+  turns: v.number(),
+  model: v.optional(v.string()),
+  sessionId: v.optional(v.string()),
+  exitCode: v.optional(v.number()),
+  signal: v.optional(v.string()),
+  permissionDenials: v.number(),
+  /** The commit that was checked out. */
+  commit: v.optional(v.string()),
+  changes: v.optional(changes),
+  cloneMs: v.optional(v.number()),
+  cliMs: v.optional(v.number()),
+});
+export type AttemptReport = Infer<typeof attemptReport>;
+
+/** How an attempt ended, as its executor saw it. */
+export const outcome = v.union(
+  v.object({ kind: v.literal("succeeded") }),
+  v.object({
+    kind: v.literal("failed"),
+    reason: failureReason,
+    message: v.string(),
+  }),
+  v.object({ kind: v.literal("canceled") }),
+  /** Ended by the executor's own shutdown: not counted against the job. */
+  v.object({ kind: v.literal("interrupted"), reason: v.literal("shutdown") }),
+);
+export type Outcome = Infer<typeof outcome>;

@@ -1,0 +1,80 @@
+/**
+ * Every upper bound of the product, with its unit in the name and its reason beside it. Relations
+ * between them are asserted in tests/unit/limits.test.ts.
+ */
+
+// -- jobs --
+/** Characters of a prompt. A prompt travels in one function argument and sits in one document. */
+export const PROMPT_CHARS_MAX = 200_000;
+/** Characters of a repository as typed. */
+export const REPOSITORY_CHARS_MAX = 400;
+/** Characters of a git ref; git itself stops at 255 bytes a path component. */
+export const REF_CHARS_MAX = 250;
+export const MODEL_CHARS_MAX = 100;
+export const MAX_TURNS_MAX = 1_000;
+export const MAX_BUDGET_USD_MAX = 1_000;
+/** Wall clock of one attempt. */
+export const TIMEOUT_MS_MIN = 1_000;
+export const TIMEOUT_MS_DEFAULT = 30 * 60_000;
+export const TIMEOUT_MS_MAX = 24 * 60 * 60_000;
+/** 0 is the most urgent. */
+export const PRIORITY_MAX = 9;
+export const PRIORITY_DEFAULT = 5;
+export const ATTEMPTS_DEFAULT = 3;
+export const ATTEMPTS_MAX = 10;
+/** Attempts that ended without fault of the job (shutdown, lost executor, bad login) before it is given up. */
+export const INTERRUPTIONS_MAX = 10;
+export const IDEMPOTENCY_KEY_CHARS_MAX = 200;
+/** Rows a list hands out at once. */
+export const PAGE_SIZE_MAX = 100;
+
+// -- leases --
+export const LEASE_MS_DEFAULT = 30_000;
+export const LEASE_MS_MIN = 2_000;
+export const LEASE_MS_MAX = 15 * 60_000;
+export const HEARTBEAT_MS_DEFAULT = 10_000;
+/** An executor trusts its lease for this share of it, counted from its last acknowledged heartbeat. */
+export const LEASE_TRUST_SHARE = 0.8;
+/** An assignment that its executor has not started by then is taken back. */
+export const START_DEADLINE_MS = 15_000;
+/** A running attempt asked to cancel is ended by the backend if it has not ended itself by then. */
+export const CANCEL_DEADLINE_MS = 20_000;
+/** The backend's own end of a timed-out attempt comes this long after the executor's, which stops it first. */
+export const TIMEOUT_GRACE_MS = 30_000;
+
+// -- executors --
+export const SLOTS_MAX = 32;
+export const EXECUTOR_NAME_CHARS_MAX = 64;
+/** Free slots and jobs that one dispatch pass looks at. */
+export const DISPATCH_BATCH = 32;
+/** Executors and jobs that one reclaim pass takes back. */
+export const RECLAIM_BATCH = 32;
+
+// -- logs --
+/** Characters of one log entry; longer text is cut with a marker by the executor. */
+export const LOG_ENTRY_CHARS_MAX = 16_384;
+/** Entries in one append call. */
+export const LOG_ENTRIES_PER_APPEND_MAX = 500;
+/** Characters in one append call. */
+export const LOG_APPEND_CHARS_MAX = 256 * 1024;
+/** The tail is sealed into a chunk when it would grow past this; a chunk never comes near 1 MiB. */
+export const LOG_TAIL_CHARS_MAX = 32 * 1024;
+/** Entries of one attempt; what comes after is dropped and counted. */
+export const LOG_ENTRIES_PER_ATTEMPT_MAX = 200_000;
+
+// -- outcomes --
+export const RESULT_CHARS_MAX = 100_000;
+export const MESSAGE_CHARS_MAX = 2_000;
+export const PATCH_CHARS_MAX = 100_000;
+
+// -- identity --
+export const USERNAME_CHARS_MAX = 32;
+export const PASSWORD_CHARS_MIN = 12;
+export const PASSWORD_CHARS_MAX = 256;
+export const ACCESS_TOKEN_MS = 10 * 60_000;
+export const SESSION_MS = 12 * 60 * 60_000;
+export const ENROLMENT_MS = 15 * 60_000;
+/** Longest life an executor's signed assertion may claim. */
+export const ASSERTION_MS_MAX = 60_000;
+export const SIGN_IN_FAILURES_MAX = 5;
+export const SIGN_IN_LOCK_MS = 15 * 60_000;
