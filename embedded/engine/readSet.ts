@@ -2,9 +2,7 @@
  * What a transaction has observed: for each index, the intervals of keys whose contents its
  * answer depends on. Intervals are half open, `[lo, hi)`, over order-preserving keys.
  */
-
-/** An ordered keyspace of the store: one per index; the by_id index of a table holds its documents. */
-export type Space = number;
+import type { SpaceId } from "../store/store.js";
 
 /** `hi === null` means "to the end of the space". */
 export type Interval = { lo: string; hi: string | null };
@@ -16,29 +14,33 @@ const isEmpty = ({ lo, hi }: Interval): boolean => hi !== null && hi <= lo;
 
 /** Collects intervals; merges lazily so that recording is O(1) and lookup O(log n). */
 export class ReadSet {
-  readonly #spaces = new Map<Space, { intervals: Interval[]; isMerged: boolean }>();
+  readonly #spaces = new Map<SpaceId, { intervals: Interval[]; isMerged: boolean }>();
 
-  add(space: Space, interval: Interval): void {
+  add(space: SpaceId, interval: Interval): void {
     if (isEmpty(interval)) return;
     const held = this.#spaces.get(space);
     if (held === undefined) {
-      this.#spaces.set(space, { intervals: [interval], isMerged: true });
-    } else {
-      held.intervals.push(interval);
-      held.isMerged = false;
+      this.#spaces.set(space, { intervals: [{ ...interval }], isMerged: true });
+      return;
     }
+    // A scan adds one adjoining piece after the other: grow the last interval instead of listing them.
+    const last = held.intervals.at(-1);
+    if (last !== undefined && last.hi === interval.lo) last.hi = interval.hi;
+    else if (last !== undefined && last.lo === interval.hi) last.lo = interval.lo;
+    else held.intervals.push({ ...interval });
+    held.isMerged = held.intervals.length === 1;
   }
 
-  addPoint(space: Space, key: string): void {
+  addPoint(space: SpaceId, key: string): void {
     this.add(space, { lo: key, hi: keyAfter(key) });
   }
 
   /** The spaces touched, each with sorted, disjoint intervals. */
-  *entries(): IterableIterator<[Space, readonly Interval[]]> {
+  *entries(): IterableIterator<[SpaceId, readonly Interval[]]> {
     for (const space of this.#spaces.keys()) yield [space, this.intervalsOf(space)];
   }
 
-  intervalsOf(space: Space): readonly Interval[] {
+  intervalsOf(space: SpaceId): readonly Interval[] {
     const held = this.#spaces.get(space);
     if (held === undefined) return [];
     if (!held.isMerged) {
@@ -48,7 +50,7 @@ export class ReadSet {
     return held.intervals;
   }
 
-  covers(space: Space, key: string): boolean {
+  covers(space: SpaceId, key: string): boolean {
     return stab(this.intervalsOf(space), key);
   }
 }

@@ -1,0 +1,72 @@
+import type { Value } from "convex/values";
+import { isSystemName, type Table } from "./catalog.js";
+import type { DocumentVersion } from "./documents.js";
+import { UserError } from "./errors.js";
+import { DOCUMENT_BYTES_MAX, DOCUMENT_NESTING_MAX } from "./limits.js";
+
+const ARRAY_ITEMS_MAX = 8_192;
+const OBJECT_FIELDS_MAX = 1_024;
+const FIELD_NAME = /^[ -~]{1,1024}$/;
+
+/** Throws UserError when the document may not be stored: its shape, its size, or the schema. */
+export function checkDocument(table: Table, version: DocumentVersion): void {
+  if (isSystemName(table.name)) return;
+  const { value } = version;
+  for (const name of Object.keys(value)) {
+    if (name.startsWith("_") && name !== "_id" && name !== "_creationTime") {
+      throw new UserError(
+        "InvalidFieldName",
+        `Field "${name}" starts with an underscore, which is reserved for system fields like "_id".`,
+      );
+    }
+  }
+  checkValue(value, 1);
+  if (version.size > DOCUMENT_BYTES_MAX) {
+    throw new UserError(
+      "ObjectTooLarge",
+      `Value is too large (${version.size} bytes > maximum size ${DOCUMENT_BYTES_MAX} bytes): a document of table "${table.name}" must be smaller; split it into several.`,
+    );
+  }
+  const mismatch = table.check?.(value) ?? null;
+  if (mismatch === null) return;
+  throw new UserError(
+    "SchemaEnforcementError",
+    `Failed to insert or update a document in table "${table.name}" because it does not match the schema: ${mismatch}`,
+  );
+}
+
+function checkValue(value: Value | undefined, depth: number): void {
+  if (typeof value !== "object" || value === null || value instanceof ArrayBuffer) return;
+  if (depth > DOCUMENT_NESTING_MAX) {
+    throw new UserError(
+      "TooNested",
+      `Document is too nested (maximum nesting ${DOCUMENT_NESTING_MAX}).`,
+    );
+  }
+  if (Array.isArray(value)) {
+    if (value.length > ARRAY_ITEMS_MAX) {
+      throw new UserError(
+        "ArrayTooLong",
+        `Array length is too long (${value.length} > maximum length ${ARRAY_ITEMS_MAX}).`,
+      );
+    }
+    for (const item of value) checkValue(item, depth + 1);
+    return;
+  }
+  const entries = Object.entries(value);
+  if (entries.length > OBJECT_FIELDS_MAX) {
+    throw new UserError(
+      "ObjectTooManyFields",
+      `Object has too many fields (${entries.length} > maximum number ${OBJECT_FIELDS_MAX}).`,
+    );
+  }
+  for (const [name, item] of entries) {
+    if (name.startsWith("$") || !FIELD_NAME.test(name)) {
+      throw new UserError(
+        "InvalidFieldName",
+        `Field name "${name}" is not allowed: names are 1 to 1024 printable ASCII characters and do not start with "$".`,
+      );
+    }
+    checkValue(item, depth + 1);
+  }
+}

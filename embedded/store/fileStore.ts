@@ -1,0 +1,222 @@
+import { join } from "node:path";
+import Database from "libsql";
+import { DataFolderError, type FolderLock, lockDataFolder } from "./dataFolder.js";
+import {
+  isDocumentSpace,
+  type Row,
+  type ScanSpec,
+  type SpaceId,
+  type Store,
+  type StoreBatch,
+} from "./store.js";
+
+/** Version of the file's layout; a file with a higher one is refused, never rewritten. */
+const FORMAT = 1;
+const DATABASE_FILE = "data.sqlite";
+/** No key begins with this byte, so it ends every space. */
+const END_OF_SPACE = "\xff";
+const SETUP = `
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS docs (
+    space INTEGER NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, key));
+  CREATE TABLE IF NOT EXISTS idx (
+    space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (space, key)
+  ) WITHOUT ROWID;`;
+
+type Statement = Database.Statement;
+/** The statements of one of the two tables. */
+type TableStatements = Record<
+  "get" | "put" | "remove" | "drop" | "asc" | "desc" | "count",
+  Statement
+>;
+
+const toBlob = (key: string): Buffer => Buffer.from(key, "latin1");
+
+/**
+ * Keeps everything in one SQLite file. Commits are collected in an open SQL transaction, where
+ * later reads see them, and made durable together at the end of the event loop's turn. If the
+ * disk refuses, the store is broken for good: what memory says and what the disk holds may differ,
+ * so every later call throws and the process must be started again.
+ */
+export class FileStore implements Store {
+  readonly #db: Database.Database;
+  readonly #lock: FolderLock;
+  readonly #docs: TableStatements;
+  readonly #index: TableStatements;
+  readonly #meta: Record<"get" | "put" | "remove" | "scan", Statement>;
+  #pending: Promise<void> | null = null;
+  #failure: Error | null = null;
+  #isClosed = false;
+
+  /** Throws DataFolderError when the folder is in use or written by a newer version. */
+  static open(folder: string, options: { isSynced?: boolean } = {}): FileStore {
+    const lock = lockDataFolder(folder);
+    try {
+      const db = new Database(join(folder, DATABASE_FILE));
+      db.exec("PRAGMA journal_mode = WAL");
+      db.exec(`PRAGMA synchronous = ${options.isSynced === false ? "NORMAL" : "FULL"}`);
+      db.exec(SETUP);
+      checkFormat(db, folder);
+      return new FileStore(db, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(db: Database.Database, lock: FolderLock) {
+    this.#db = db;
+    this.#lock = lock;
+    this.#docs = tableStatements(db, "docs");
+    this.#index = tableStatements(db, "idx");
+    this.#meta = {
+      get: db.prepare("SELECT value FROM meta WHERE key = ?"),
+      put: db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"),
+      remove: db.prepare("DELETE FROM meta WHERE key = ?"),
+      scan: db.prepare("SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key"),
+    };
+  }
+
+  get(space: SpaceId, key: string): string | null {
+    // Each statement selects exactly these columns.
+    const row = this.#of(space).get.get(space, toBlob(key)) as { value: unknown } | undefined;
+    return row === undefined ? null : asText(row.value);
+  }
+
+  scan({ space, lo, hi, order, limit }: ScanSpec): Row[] {
+    const statement = this.#of(space)[order];
+    // Each statement selects exactly these columns.
+    const rows = statement.all(space, toBlob(lo), toBlob(hi ?? END_OF_SPACE), limit) as {
+      key: unknown;
+      value: unknown;
+    }[];
+    return rows.map(({ key, value }) => ({ key: asText(key), value: asText(value) }));
+  }
+
+  count(space: SpaceId, lo: string, hi: string | null): number {
+    const found = this.#of(space).count.get(space, toBlob(lo), toBlob(hi ?? END_OF_SPACE));
+    // The statement selects exactly this column.
+    return Number((found as { n: number }).n);
+  }
+
+  metaGet(key: string): string | null {
+    // The column is declared TEXT NOT NULL.
+    const row = this.#meta.get.get(key) as { value: string } | undefined;
+    return row?.value ?? null;
+  }
+
+  metaScan(prefix: string): Row[] {
+    // Both columns are declared TEXT NOT NULL.
+    return this.#meta.scan.all(prefix, `${prefix}\u{10ffff}`) as Row[];
+  }
+
+  commit({ writes, meta = [], drop = [] }: StoreBatch): void {
+    this.#assertUsable();
+    try {
+      if (this.#pending === null) this.#begin();
+      for (const space of drop) this.#of(space).drop.run(space);
+      for (const { space, key, value } of writes) {
+        const table = this.#of(space);
+        if (value === null) table.remove.run(space, toBlob(key));
+        else table.put.run(space, toBlob(key), isDocumentSpace(space) ? value : toBlob(value));
+      }
+      for (const { key, value } of meta) {
+        if (value === null) this.#meta.remove.run(key);
+        else this.#meta.put.run(key, value);
+      }
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  flush(): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return this.#pending ?? Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      await this.flush();
+    } finally {
+      this.#db.close();
+      this.#lock.release();
+    }
+  }
+
+  #begin(): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    const pending = new Promise<void>((resolve, reject) => {
+      setImmediate(() => {
+        this.#pending = null;
+        if (this.#failure !== null) {
+          reject(this.#failure);
+          return;
+        }
+        try {
+          this.#db.exec("COMMIT");
+          resolve();
+        } catch (error) {
+          reject(this.#fail(error));
+        }
+      });
+    });
+    // Whoever asks for durability hears of a failure through flush; nobody may be asking.
+    pending.catch(() => undefined);
+    this.#pending = pending;
+  }
+
+  #fail(error: unknown): Error {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#failure ??= new Error(
+      `The data folder could not be written (${reason}): free the disk or fix the folder, then start again.`,
+    );
+    return this.#failure;
+  }
+
+  #assertUsable(): void {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#isClosed) throw new Error("The store is closed.");
+  }
+
+  #of(space: SpaceId): TableStatements {
+    return isDocumentSpace(space) ? this.#docs : this.#index;
+  }
+}
+
+function tableStatements(db: Database.Database, table: "docs" | "idx"): TableStatements {
+  const within = "space = ? AND key >= ? AND key < ?";
+  const select = `SELECT key, value FROM ${table} WHERE ${within} ORDER BY key`;
+  return {
+    get: db.prepare(`SELECT value FROM ${table} WHERE space = ? AND key = ?`),
+    put: db.prepare(`INSERT OR REPLACE INTO ${table} (space, key, value) VALUES (?, ?, ?)`),
+    remove: db.prepare(`DELETE FROM ${table} WHERE space = ? AND key = ?`),
+    drop: db.prepare(`DELETE FROM ${table} WHERE space = ?`),
+    asc: db.prepare(`${select} LIMIT ?`),
+    desc: db.prepare(`${select} DESC LIMIT ?`),
+    count: db.prepare(`SELECT count(*) AS n FROM ${table} WHERE ${within}`),
+  };
+}
+
+function asText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1");
+  throw new Error(`The data file holds a ${typeof value} where text belongs.`);
+}
+
+function checkFormat(db: Database.Database, folder: string): void {
+  // The column is declared TEXT NOT NULL.
+  const row = db.prepare("SELECT value FROM meta WHERE key = 'format'").get() as
+    { value: string } | undefined;
+  if (row === undefined) {
+    db.prepare("INSERT INTO meta (key, value) VALUES ('format', ?)").run(String(FORMAT));
+  } else if (Number(row.value) > FORMAT) {
+    db.close();
+    throw new DataFolderError(
+      `The data folder ${folder} was written by a newer version (format ${row.value}, this one knows ${FORMAT}): start that version, or choose another folder.`,
+    );
+  }
+}

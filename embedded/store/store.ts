@@ -1,0 +1,49 @@
+/**
+ * Where the newest version of everything lives: ordered keyspaces ("spaces") of keys and text.
+ * Older versions, transactions and conflicts are the engine's affair. One implementation keeps it
+ * in memory, one in a file; both pass the same suite.
+ */
+
+/**
+ * A space holds either documents (key: by_id key, value: JSON) or index rows (key: index key,
+ * value: by_id key of the document). Even numbers are document spaces, odd ones index spaces, so
+ * that a store may lay them out differently.
+ */
+export type SpaceId = number;
+export const isDocumentSpace = (space: SpaceId): boolean => space % 2 === 0;
+
+export type Row = { key: string; value: string };
+export type ScanSpec = {
+  space: SpaceId;
+  /** Inclusive. */
+  lo: string;
+  /** Exclusive; null means to the end. */
+  hi: string | null;
+  order: "asc" | "desc";
+  limit: number;
+};
+
+/** `value === null` deletes. */
+export type StoreWrite = { space: SpaceId; key: string; value: string | null };
+export type MetaWrite = { key: string; value: string | null };
+export type StoreBatch = {
+  writes: readonly StoreWrite[];
+  meta?: readonly MetaWrite[];
+  /** Spaces emptied before the writes. */
+  drop?: readonly SpaceId[];
+};
+
+export interface Store {
+  get(space: SpaceId, key: string): string | null;
+  scan(spec: ScanSpec): Row[];
+  /** Every row of the space within the interval, without reading values. */
+  count(space: SpaceId, lo: string, hi: string | null): number;
+  metaGet(key: string): string | null;
+  metaScan(prefix: string): Row[];
+  /** Atomic; visible to later reads at once, durable when a later `flush` resolves. */
+  commit(batch: StoreBatch): void;
+  /** Resolves when everything committed before the call is durable; rejects if that failed. */
+  flush(): Promise<void>;
+  /** Flushes, then frees the data. */
+  close(): Promise<void>;
+}
