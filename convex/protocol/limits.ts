@@ -25,6 +25,8 @@ export const ATTEMPTS_MAX = 10;
 /** Attempts that ended without fault of the job (shutdown, lost executor, bad login) before it is given up. */
 export const INTERRUPTIONS_MAX = 10;
 export const IDEMPOTENCY_KEY_CHARS_MAX = 200;
+/** Rows of a kind that the health page counts; this number stands for "this many or more". */
+export const HEALTH_COUNT_MAX = 100;
 /** Rows a list hands out at once. */
 export const PAGE_SIZE_MAX = 100;
 
@@ -45,6 +47,9 @@ export const TIMEOUT_GRACE_MS = 30_000;
 // -- executors --
 export const SLOTS_MAX = 32;
 export const EXECUTOR_NAME_CHARS_MAX = 64;
+export const LABELS_MAX = 16;
+export const LABEL_CHARS_MAX = 64;
+export const VERSION_CHARS_MAX = 100;
 /** Free slots and jobs that one dispatch pass looks at. */
 export const DISPATCH_BATCH = 32;
 /** Executors and jobs that one reclaim pass takes back. */
@@ -59,6 +64,8 @@ export const LOG_ENTRIES_PER_APPEND_MAX = 500;
 export const LOG_APPEND_CHARS_MAX = 256 * 1024;
 /** The tail is sealed into a chunk when it would grow past this; a chunk never comes near 1 MiB. */
 export const LOG_TAIL_CHARS_MAX = 32 * 1024;
+/** What an entry counts beside its text: a tail of empty entries is bounded too. */
+export const LOG_ENTRY_OVERHEAD_CHARS = 64;
 /** Entries of one attempt; what comes after is dropped and counted. */
 export const LOG_ENTRIES_PER_ATTEMPT_MAX = 200_000;
 
@@ -74,6 +81,13 @@ export const PASSWORD_CHARS_MAX = 256;
 export const ACCESS_TOKEN_MS = 10 * 60_000;
 export const SESSION_MS = 12 * 60 * 60_000;
 export const ENROLMENT_MS = 15 * 60_000;
+/** A refresh token just replaced is still taken for this long: two tabs may refresh at once. */
+export const REFRESH_OVERLAP_MS = 10_000;
+/** How far an executor's clock may run ahead of the backend's. */
+export const CLOCK_SKEW_MS = 5_000;
+/** Expired rows of one kind that one pass removes. */
+export const PRUNE_BATCH = 256;
+export const TOKEN_CHARS_MAX = 200;
 /** Longest life an executor's signed assertion may claim. */
 export const ASSERTION_MS_MAX = 60_000;
 export const SIGN_IN_FAILURES_MAX = 5;

@@ -1,0 +1,147 @@
+/* eslint-disable */
+/**
+ * Generated `api` utility.
+ *
+ * THIS CODE IS AUTOMATICALLY GENERATED.
+ *
+ * To regenerate, run `npx convex dev`.
+ * @module
+ */
+
+import type * as admin from "../admin.js";
+import type * as auth from "../auth.js";
+import type * as crons from "../crons.js";
+import type * as dispatch from "../dispatch.js";
+import type * as domain_account from "../domain/account.js";
+import type * as domain_assertion from "../domain/assertion.js";
+import type * as domain_checked from "../domain/checked.js";
+import type * as domain_dispatch from "../domain/dispatch.js";
+import type * as domain_executor from "../domain/executor.js";
+import type * as domain_lease from "../domain/lease.js";
+import type * as domain_lifecycle from "../domain/lifecycle.js";
+import type * as domain_logTail from "../domain/logTail.js";
+import type * as domain_report from "../domain/report.js";
+import type * as domain_repository from "../domain/repository.js";
+import type * as domain_retry from "../domain/retry.js";
+import type * as domain_submission from "../domain/submission.js";
+import type * as executors from "../executors.js";
+import type * as http from "../http.js";
+import type * as jobs from "../jobs.js";
+import type * as lib_clock from "../lib/clock.js";
+import type * as lib_crypto from "../lib/crypto.js";
+import type * as lib_env from "../lib/env.js";
+import type * as lib_errors from "../lib/errors.js";
+import type * as lib_functions from "../lib/functions.js";
+import type * as logs from "../logs.js";
+import type * as maintenance from "../maintenance.js";
+import type * as model_assertions from "../model/assertions.js";
+import type * as model_attempts from "../model/attempts.js";
+import type * as model_audit from "../model/audit.js";
+import type * as model_deadlines from "../model/deadlines.js";
+import type * as model_dispatcher from "../model/dispatcher.js";
+import type * as model_enrolments from "../model/enrolments.js";
+import type * as model_executors from "../model/executors.js";
+import type * as model_jobs from "../model/jobs.js";
+import type * as model_leases from "../model/leases.js";
+import type * as model_logs from "../model/logs.js";
+import type * as model_outcomes from "../model/outcomes.js";
+import type * as model_sessions from "../model/sessions.js";
+import type * as model_settings from "../model/settings.js";
+import type * as model_slots from "../model/slots.js";
+import type * as model_submissions from "../model/submissions.js";
+import type * as model_timer from "../model/timer.js";
+import type * as model_transitions from "../model/transitions.js";
+import type * as model_users from "../model/users.js";
+import type * as protocol_errors from "../protocol/errors.js";
+import type * as protocol_executor from "../protocol/executor.js";
+import type * as protocol_job from "../protocol/job.js";
+import type * as protocol_limits from "../protocol/limits.js";
+import type * as protocol_log from "../protocol/log.js";
+import type * as protocol_view from "../protocol/view.js";
+
+import type {
+  ApiFromModules,
+  FilterApi,
+  FunctionReference,
+} from "convex/server";
+
+declare const fullApi: ApiFromModules<{
+  admin: typeof admin;
+  auth: typeof auth;
+  crons: typeof crons;
+  dispatch: typeof dispatch;
+  "domain/account": typeof domain_account;
+  "domain/assertion": typeof domain_assertion;
+  "domain/checked": typeof domain_checked;
+  "domain/dispatch": typeof domain_dispatch;
+  "domain/executor": typeof domain_executor;
+  "domain/lease": typeof domain_lease;
+  "domain/lifecycle": typeof domain_lifecycle;
+  "domain/logTail": typeof domain_logTail;
+  "domain/report": typeof domain_report;
+  "domain/repository": typeof domain_repository;
+  "domain/retry": typeof domain_retry;
+  "domain/submission": typeof domain_submission;
+  executors: typeof executors;
+  http: typeof http;
+  jobs: typeof jobs;
+  "lib/clock": typeof lib_clock;
+  "lib/crypto": typeof lib_crypto;
+  "lib/env": typeof lib_env;
+  "lib/errors": typeof lib_errors;
+  "lib/functions": typeof lib_functions;
+  logs: typeof logs;
+  maintenance: typeof maintenance;
+  "model/assertions": typeof model_assertions;
+  "model/attempts": typeof model_attempts;
+  "model/audit": typeof model_audit;
+  "model/deadlines": typeof model_deadlines;
+  "model/dispatcher": typeof model_dispatcher;
+  "model/enrolments": typeof model_enrolments;
+  "model/executors": typeof model_executors;
+  "model/jobs": typeof model_jobs;
+  "model/leases": typeof model_leases;
+  "model/logs": typeof model_logs;
+  "model/outcomes": typeof model_outcomes;
+  "model/sessions": typeof model_sessions;
+  "model/settings": typeof model_settings;
+  "model/slots": typeof model_slots;
+  "model/submissions": typeof model_submissions;
+  "model/timer": typeof model_timer;
+  "model/transitions": typeof model_transitions;
+  "model/users": typeof model_users;
+  "protocol/errors": typeof protocol_errors;
+  "protocol/executor": typeof protocol_executor;
+  "protocol/job": typeof protocol_job;
+  "protocol/limits": typeof protocol_limits;
+  "protocol/log": typeof protocol_log;
+  "protocol/view": typeof protocol_view;
+}>;
+
+/**
+ * A utility for referencing Convex functions in your app's public API.
+ *
+ * Usage:
+ * ```js
+ * const myFunctionReference = api.myModule.myFunction;
+ * ```
+ */
+export declare const api: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "public">
+>;
+
+/**
+ * A utility for referencing Convex functions in your app's internal API.
+ *
+ * Usage:
+ * ```js
+ * const myFunctionReference = internal.myModule.myFunction;
+ * ```
+ */
+export declare const internal: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "internal">
+>;
+
+export declare const components: {};

@@ -1,0 +1,8 @@
+import { cronJobs } from "convex/server";
+import { internal } from "./_generated/api.js";
+
+const crons = cronJobs();
+// A net under the timer chain, which is what keeps deadlines.
+crons.interval("reclaim expired", { minutes: 1 }, internal.maintenance.reclaimExpired, {});
+crons.interval("prune identities", { minutes: 10 }, internal.maintenance.prune, {});
+export default crons;

@@ -1,0 +1,31 @@
+import { ASSERTION_AUDIENCE } from "../protocol/executor.js";
+import { ASSERTION_MS_MAX, CLOCK_SKEW_MS } from "../protocol/limits.js";
+
+/** What an executor's assertion says, once it was found good. Times in ms. */
+export type Assertion = { jti: string; boot: string; bootAt: number; expiresAt: number };
+
+function isText(value: unknown, [min, max]: [number, number]): value is string {
+  return typeof value === "string" && value.length >= min && value.length <= max;
+}
+
+/**
+ * Reads the claims of an assertion whose signature is good; null when they are not those of an
+ * assertion by this executor, for now, for at most ASSERTION_MS_MAX.
+ */
+export function readAssertion(
+  claims: Record<string, unknown>,
+  expected: { executorId: string; now: number },
+): Assertion | null {
+  const { iss, sub, aud, iat, exp, jti, boot, bootAt } = claims;
+  const { executorId, now } = expected;
+  if (iss !== executorId || sub !== executorId || aud !== ASSERTION_AUDIENCE) return null;
+  if (!isText(jti, [16, 64]) || !isText(boot, [1, 64])) return null;
+  if (typeof iat !== "number" || typeof exp !== "number" || typeof bootAt !== "number") return null;
+  const issuedAt = iat * 1000;
+  const expiresAt = exp * 1000;
+  if (issuedAt > now + CLOCK_SKEW_MS || expiresAt <= now - CLOCK_SKEW_MS) return null;
+  if (expiresAt - issuedAt > ASSERTION_MS_MAX || expiresAt <= issuedAt) return null;
+  // A start in the future would lock every later process out.
+  if (!Number.isFinite(bootAt) || bootAt < 0 || bootAt > now + CLOCK_SKEW_MS) return null;
+  return { jti, boot, bootAt, expiresAt };
+}

@@ -1,0 +1,135 @@
+import type { FailureReason, JobState, JobStateKind } from "../protocol/job.js";
+import { JOB_STATE_KINDS } from "../protocol/job.js";
+
+/**
+ * The life of a job: one table, states × events. A running job that was asked to cancel is a row of
+ * its own (`canceling`): whatever its attempt still reports, it ends canceled.
+ */
+export const ROWS = [...JOB_STATE_KINDS, "canceling"] as const;
+export type Row = JobStateKind | "canceling";
+
+export const EVENT_KINDS = [
+  /** The dispatcher gave it a slot. */
+  "assign",
+  /** The executor began. */
+  "start",
+  /** The executor reached the next phase. */
+  "phase",
+  "succeed",
+  /** The attempt failed, or ran out of time. */
+  "fail",
+  /** The executor gave the attempt up without fault of the job. */
+  "interrupt",
+  /** The backend took the attempt back. */
+  "expire",
+  /** The backoff is over. */
+  "wake",
+  /** A person asked to cancel. */
+  "cancel",
+  /** The executor, or its deadline, reports that a canceled attempt has ended. */
+  "canceled",
+  /** A person asked for another go. */
+  "retry",
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** Where a cell leads. `decide` is retry.decide's choice: pending, backoff or failed. */
+export type Target = Row | "decide";
+
+/** What a cell does: move (`ends`: the attempt ends with it), keep all as it is, or refuse. */
+export type Cell = { to: Target; ends: boolean } | "keep" | "refuse";
+
+const move = (to: Target): Cell => ({ to, ends: false });
+const end = (to: Target): Cell => ({ to, ends: true });
+
+const refuseAll: Record<EventKind, Cell> = {
+  assign: "refuse",
+  start: "refuse",
+  phase: "refuse",
+  succeed: "refuse",
+  fail: "refuse",
+  interrupt: "refuse",
+  expire: "refuse",
+  wake: "refuse",
+  cancel: "refuse",
+  canceled: "refuse",
+  retry: "refuse",
+};
+
+export const TABLE: Record<Row, Record<EventKind, Cell>> = {
+  pending: { ...refuseAll, assign: move("assigned"), cancel: move("canceled") },
+  assigned: {
+    ...refuseAll,
+    start: move("running"),
+    fail: end("decide"),
+    interrupt: end("decide"),
+    expire: end("decide"),
+    // Nothing runs before start was accepted, so there is nothing to wait for.
+    cancel: end("canceled"),
+  },
+  running: {
+    ...refuseAll,
+    phase: move("running"),
+    succeed: end("succeeded"),
+    fail: end("decide"),
+    interrupt: end("decide"),
+    expire: end("decide"),
+    cancel: move("canceling"),
+  },
+  canceling: {
+    ...refuseAll,
+    phase: move("canceling"),
+    succeed: end("canceled"),
+    fail: end("canceled"),
+    interrupt: end("canceled"),
+    expire: end("canceled"),
+    cancel: "keep",
+    canceled: end("canceled"),
+  },
+  backoff: { ...refuseAll, wake: move("pending"), cancel: move("canceled") },
+  succeeded: refuseAll,
+  failed: { ...refuseAll, retry: move("pending") },
+  canceled: { ...refuseAll, cancel: "keep", retry: move("pending") },
+};
+
+/** What an event does to a job in this row. */
+export function step(row: Row, event: EventKind): Cell {
+  return TABLE[row][event];
+}
+
+/** The row a job is in. */
+export function rowOf(state: JobState, isCancelRequested: boolean): Row {
+  return state.kind === "running" && isCancelRequested ? "canceling" : state.kind;
+}
+
+/** Whether the job holds a slot of an executor. */
+export function isHeld(state: JobState): state is Extract<JobState, { executorId: unknown }> {
+  return state.kind === "assigned" || state.kind === "running";
+}
+
+export function isTerminal(kind: Row): boolean {
+  return kind === "succeeded" || kind === "failed" || kind === "canceled";
+}
+
+/** The reason an event of the backend's own making ends an attempt with. */
+export type BackendReason = Extract<
+  FailureReason,
+  "leaseExpired" | "notStarted" | "superseded" | "revoked" | "timedOut" | "shutdown"
+>;
+
+/** The table as a Mermaid state diagram; convex/README.md holds it between markers. */
+export function diagram(): string {
+  const lines = ["stateDiagram-v2", "  [*] --> pending: submit"];
+  for (const row of ROWS) {
+    const byTarget = new Map<Row, EventKind[]>();
+    for (const event of EVENT_KINDS) {
+      const cell = step(row, event);
+      if (cell === "refuse" || cell === "keep") continue;
+      const targets: Row[] = cell.to === "decide" ? ["pending", "backoff", "failed"] : [cell.to];
+      for (const to of targets) byTarget.set(to, [...(byTarget.get(to) ?? []), event]);
+    }
+    for (const [to, events] of byTarget) lines.push(`  ${row} --> ${to}: ${events.join(", ")}`);
+  }
+  for (const row of ROWS) if (isTerminal(row)) lines.push(`  ${row} --> [*]`);
+  return lines.join("\n");
+}

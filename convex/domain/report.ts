@@ -1,0 +1,22 @@
+import type { AttemptReport, Outcome } from "../protocol/job.js";
+import { MESSAGE_CHARS_MAX, PATCH_CHARS_MAX, RESULT_CHARS_MAX } from "../protocol/limits.js";
+
+/**
+ * A report that fits one document. Executors cut their reports themselves; a result is too dear to
+ * refuse because one did not.
+ */
+export function clipReport(report: AttemptReport): AttemptReport {
+  const clipped = { ...report };
+  if (report.result !== undefined) clipped.result = report.result.slice(0, RESULT_CHARS_MAX);
+  if (report.changes !== undefined && report.changes.patch.length > PATCH_CHARS_MAX) {
+    const patch = report.changes.patch.slice(0, PATCH_CHARS_MAX);
+    clipped.changes = { ...report.changes, patch, patchTruncated: true };
+  }
+  return clipped;
+}
+
+/** An outcome whose message fits. */
+export function clipOutcome(outcome: Outcome): Outcome {
+  if (outcome.kind !== "failed") return outcome;
+  return { ...outcome, message: outcome.message.slice(0, MESSAGE_CHARS_MAX) };
+}

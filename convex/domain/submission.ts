@@ -1,0 +1,73 @@
+import type { JobLimits } from "../protocol/job.js";
+import {
+  ATTEMPTS_MAX,
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  MAX_BUDGET_USD_MAX,
+  MAX_TURNS_MAX,
+  MODEL_CHARS_MAX,
+  PRIORITY_DEFAULT,
+  PRIORITY_MAX,
+  PROMPT_CHARS_MAX,
+  TIMEOUT_MS_MAX,
+  TIMEOUT_MS_MIN,
+} from "../protocol/limits.js";
+import { type Checked, passed, quote, refused } from "./checked.js";
+
+/** Checks a prompt: some text, within the bound. */
+export function checkPrompt(prompt: string): Checked<string> {
+  if (prompt.trim() === "") return refused("The prompt is empty. Say what is to be done.");
+  if (prompt.length > PROMPT_CHARS_MAX) {
+    return refused(
+      `The prompt has ${prompt.length} characters; at most ${PROMPT_CHARS_MAX} are allowed. ` +
+        "Put long material into the repository and name the file.",
+    );
+  }
+  if (prompt.includes("\0")) return refused("The prompt has a NUL character; remove it.");
+  return passed(prompt);
+}
+
+/** Checks the bounds a person set on a job. */
+export function checkLimits(limits: JobLimits): Checked<JobLimits> {
+  const problems = [
+    wholeNumber("maxTurns", limits.maxTurns, [1, MAX_TURNS_MAX]),
+    wholeNumber("timeoutMs", limits.timeoutMs, [TIMEOUT_MS_MIN, TIMEOUT_MS_MAX]),
+    wholeNumber("attemptsMax", limits.attemptsMax, [1, ATTEMPTS_MAX]),
+    budget(limits.maxBudgetUsd),
+    model(limits.model),
+  ].filter((problem) => problem !== null);
+  return problems[0] === undefined ? passed(limits) : refused(problems[0]);
+}
+
+/** Checks a priority: 0, the most urgent, to PRIORITY_MAX. */
+export function checkPriority(priority: number | undefined): Checked<number> {
+  const problem = wholeNumber("priority", priority, [0, PRIORITY_MAX]);
+  return problem === null ? passed(priority ?? PRIORITY_DEFAULT) : refused(problem);
+}
+
+/** Checks an idempotency key: printable, within the bound. */
+export function checkIdempotencyKey(key: string | undefined): Checked<string | undefined> {
+  if (key === undefined) return passed(undefined);
+  if (key === "" || key.length > IDEMPOTENCY_KEY_CHARS_MAX) {
+    return refused(
+      `The idempotency key has ${key.length} characters; 1 to ${IDEMPOTENCY_KEY_CHARS_MAX} are allowed.`,
+    );
+  }
+  return passed(key);
+}
+
+function wholeNumber(name: string, value: number | undefined, [min, max]: [number, number]) {
+  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return null;
+  return `${name} is ${value}; it must be a whole number from ${min} to ${max}.`;
+}
+
+function budget(value: number | undefined) {
+  if (value === undefined || (value > 0 && value <= MAX_BUDGET_USD_MAX)) return null;
+  return `maxBudgetUsd is ${value}; it must be above 0 and at most ${MAX_BUDGET_USD_MAX}.`;
+}
+
+function model(value: string | undefined) {
+  if (value === undefined) return null;
+  if (value.length <= MODEL_CHARS_MAX && /^[A-Za-z0-9][A-Za-z0-9._:@/[\]-]*$/.test(value))
+    return null;
+  return `model is ${quote(value)}; it must be a model name of letters, digits and . _ : @ / [ ] -, not starting with a sign.`;
+}

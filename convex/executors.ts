@@ -1,0 +1,248 @@
+import { v } from "convex/values";
+import { checkName, checkRegistration, isPublicJwk } from "./domain/executor.js";
+import { clipOutcome, clipReport } from "./domain/report.js";
+import { accept, fail } from "./lib/errors.js";
+import {
+  executorMutation,
+  executorQuery,
+  publicMutation,
+  registrationMutation,
+  userMutation,
+  userQuery,
+} from "./lib/functions.js";
+import * as Assertions from "./model/assertions.js";
+import * as Attempts from "./model/attempts.js";
+import * as Audit from "./model/audit.js";
+import * as Enrolments from "./model/enrolments.js";
+import * as Executors from "./model/executors.js";
+import * as Jobs from "./model/jobs.js";
+import * as Outcomes from "./model/outcomes.js";
+import {
+  assignment,
+  enrolReply,
+  heartbeatReply,
+  heldAttempt,
+  publicJwk,
+  registration,
+  tokenReply,
+  work,
+} from "./protocol/executor.js";
+import { attemptReport, outcome, phase as phaseName } from "./protocol/job.js";
+import { SLOTS_MAX, TOKEN_CHARS_MAX } from "./protocol/limits.js";
+import { executorView } from "./protocol/view.js";
+
+const claim = { jobId: v.id("jobs"), token: v.number() };
+
+// -- people --
+
+/** Executors with their slots and health. */
+export const list = userQuery("viewer")({
+  args: {},
+  returns: v.array(executorView),
+  handler: async (ctx) => Executors.list(ctx),
+});
+
+/** Makes a one-time invitation for an executor. The token is shown this once. */
+export const createEnrolment = userMutation("administrator")({
+  args: { label: v.string() },
+  returns: v.object({ token: v.string(), expiresAt: v.number() }),
+  handler: async (ctx, args) => {
+    const label = accept(checkName(args.label));
+    const actor = `user:${ctx.user.username}`;
+    await Audit.write(ctx, { action: "enrolment.created", actor, target: label });
+    return Enrolments.create(ctx, { label, createdBy: actor });
+  },
+});
+
+/** Lets an executor finish what runs and gives it nothing new. */
+export const drain = userMutation("operator")({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.drain(ctx, executor);
+    const actor = `user:${ctx.user.username}`;
+    await Audit.write(ctx, { action: "executor.drained", actor, target: executor.name });
+    return null;
+  },
+});
+
+/** Gives a drained or unhealthy executor work again. */
+export const resume = userMutation("operator")({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.resume(ctx, executor);
+    const actor = `user:${ctx.user.username}`;
+    await Audit.write(ctx, { action: "executor.resumed", actor, target: executor.name });
+    return null;
+  },
+});
+
+/** Ends an executor's identity for good. What it runs goes back to the queue. */
+export const revoke = userMutation("administrator")({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    const actor = `user:${ctx.user.username}`;
+    await Executors.revoke(ctx, executor, actor);
+    await Audit.write(ctx, { action: "executor.revoked", actor, target: executor.name });
+    return null;
+  },
+});
+
+// -- executors, before they have an identity --
+
+/** Uses an invitation up and registers the public half of the key the executor made. */
+export const enrol = publicMutation({
+  args: { token: v.string(), name: v.string(), publicJwk },
+  returns: enrolReply,
+  handler: async (ctx, args) => {
+    if (
+      args.token.length > TOKEN_CHARS_MAX ||
+      !isPublicJwk(args.publicJwk) ||
+      !checkName(args.name).ok
+    ) {
+      return { ok: false as const, code: "INVALID_ARGUMENT" };
+    }
+    const enrolment = await Enrolments.use(ctx, args.token);
+    if (enrolment === null) {
+      await Audit.write(ctx, {
+        action: "executor.enrol.refused",
+        actor: "anonymous",
+        target: args.name,
+      });
+      return { ok: false as const, code: "UNAUTHENTICATED" };
+    }
+    const { name } = args;
+    const executorId = await Executors.add(ctx, { name, publicJwk: args.publicJwk });
+    const by = { actor: enrolment.createdBy, target: name, detail: enrolment.label };
+    await Audit.write(ctx, { action: "executor.enrolled", ...by });
+    return { ok: true as const, executorId };
+  },
+});
+
+/** Exchanges a signed assertion, once, for a ten-minute access token. */
+export const token = publicMutation({
+  args: { executorId: v.string(), assertion: v.string() },
+  returns: tokenReply,
+  handler: async (ctx, args) => {
+    const executor = await Executors.findByText(ctx, args.executorId);
+    if (executor === null) return { ok: false as const, code: "UNAUTHENTICATED" };
+    if (executor.revoked) return { ok: false as const, code: "REVOKED" };
+    const assertion = await Assertions.use(ctx, executor, args.assertion);
+    if (assertion === null) {
+      await Audit.write(ctx, {
+        action: "executor.token.refused",
+        actor: `executor:${executor.name}`,
+      });
+      return { ok: false as const, code: "UNAUTHENTICATED" };
+    }
+    const { bootAt } = executor;
+    if (bootAt !== undefined && assertion.boot !== executor.boot && assertion.bootAt <= bootAt) {
+      await Audit.write(ctx, { action: "executor.superseded", actor: `executor:${executor.name}` });
+      return { ok: false as const, code: "SUPERSEDED" };
+    }
+    return Assertions.grant(executor, assertion);
+  },
+});
+
+// -- executors --
+
+/** A process announces itself and takes over from an earlier one of the same identity. */
+export const register = registrationMutation({
+  args: { registration },
+  returns: v.object({ executorId: v.id("executors"), leaseMs: v.number() }),
+  handler: async (ctx, args) => {
+    const checked = accept(checkRegistration(args.registration));
+    await Executors.register(ctx, ctx.executor, { registration: checked, claims: ctx.claims });
+    return { executorId: ctx.executor._id, leaseMs: checked.leaseMs };
+  },
+});
+
+/** What the executor should be running: its one subscription. */
+export const assignments = executorQuery({
+  args: {},
+  returns: v.array(assignment),
+  handler: async (ctx) => {
+    const jobs = await Jobs.heldBy(ctx, ctx.executor._id);
+    return jobs.map((job) => ({
+      jobId: job._id,
+      attempt: job.attempt,
+      token: job.token,
+      started: job.state.kind === "running",
+      cancelRequested: job.cancelRequestedAt !== undefined,
+    }));
+  },
+});
+
+/** Begins an assigned attempt and hands over its work. Asked again, it answers the same. */
+export const start = executorMutation({
+  args: claim,
+  returns: work,
+  handler: async (ctx, args) => {
+    const job = await Attempts.requireToken(ctx, ctx.executor, args);
+    if (job.state.kind === "assigned") {
+      const actor = Executors.actorOf(ctx.executor);
+      await Jobs.apply(ctx, job, { event: { kind: "start" }, actor });
+    }
+    const { sessionId } = await Attempts.current(ctx, job);
+    return { ...job.spec, prompt: await Jobs.prompt(ctx, job), sessionId };
+  },
+});
+
+/** The attempt reached its next phase. A phase it was in already changes nothing but its facts. */
+export const phase = executorMutation({
+  args: {
+    ...claim,
+    phase: phaseName,
+    commit: v.optional(v.string()),
+    spawnedAt: v.optional(v.number()),
+  },
+  returns: v.null(),
+  handler: async (ctx, { jobId, token: held, ...entered }) => {
+    const job = await Attempts.requireToken(ctx, ctx.executor, { jobId, token: held });
+    await Outcomes.enterPhase(ctx, { job, executor: ctx.executor }, entered);
+    return null;
+  },
+});
+
+/** Renews the lease; brings back what each held attempt is to do. */
+export const heartbeat = executorMutation({
+  args: { held: v.array(heldAttempt) },
+  returns: heartbeatReply,
+  handler: async (ctx, { held }) => {
+    if (held.length > 2 * SLOTS_MAX) {
+      throw fail("INVALID_ARGUMENT", `${held.length} held attempts; at most ${2 * SLOTS_MAX}.`);
+    }
+    return Executors.heartbeat(ctx, ctx.executor, held);
+  },
+});
+
+/** The attempt has ended. A repeat of an accepted call answers the same. */
+export const finish = executorMutation({
+  args: { ...claim, outcome, report: attemptReport },
+  returns: v.object({ accepted: v.literal(true) }),
+  handler: async (ctx, { jobId, token: held, ...ended }) => {
+    const { executor } = ctx;
+    if (await Attempts.isFinished(ctx, executor, { jobId, token: held })) {
+      return { accepted: true as const };
+    }
+    const job = await Attempts.requireToken(ctx, executor, { jobId, token: held });
+    const report = clipReport(ended.report);
+    await Outcomes.finish(ctx, { job, executor }, { outcome: clipOutcome(ended.outcome), report });
+    return { accepted: true as const };
+  },
+});
+
+/** The process ends by itself: its slots go at once, what it still holds is interrupted. */
+export const goOffline = executorMutation({
+  args: {},
+  returns: v.null(),
+  handler: async (ctx) => {
+    await Executors.goOffline(ctx, ctx.executor);
+    return null;
+  },
+});

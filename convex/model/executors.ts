@@ -1,0 +1,247 @@
+import type { Doc, Id } from "../_generated/dataModel.js";
+import type { MutationCtx, QueryCtx } from "../_generated/server.js";
+import { POLICIES } from "../domain/retry.js";
+import * as Clock from "../lib/clock.js";
+import { fail } from "../lib/errors.js";
+import type { ExecutorClaims } from "../lib/functions.js";
+import type { Directive, HeartbeatReply, HeldAttempt, Registration } from "../protocol/executor.js";
+import type { FailureReason } from "../protocol/job.js";
+import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX } from "../protocol/limits.js";
+import type { ExecutorView } from "../protocol/view.js";
+import * as Attempts from "./attempts.js";
+import * as Jobs from "./jobs.js";
+import * as Leases from "./leases.js";
+import * as Slots from "./slots.js";
+
+/** Why all attempts of an executor are taken from it, and who does it. */
+type Eviction = {
+  reason: "leaseExpired" | "superseded" | "revoked" | "shutdown";
+  actor: string;
+};
+
+/** Name of an executor as actor of an event. */
+export const actorOf = (executor: Doc<"executors">) => `executor:${executor.name}`;
+
+/** The executor; throws NOT_FOUND. */
+export async function get(ctx: QueryCtx, executorId: Id<"executors">): Promise<Doc<"executors">> {
+  const executor = await ctx.db.get("executors", executorId);
+  if (executor === null) throw fail("NOT_FOUND", `There is no executor ${executorId}.`);
+  return executor;
+}
+
+/** The executor named in a token's subject; null when that is no id of one. */
+export async function findByText(ctx: QueryCtx, text: string): Promise<Doc<"executors"> | null> {
+  const executorId = ctx.db.normalizeId("executors", text);
+  return executorId === null ? null : ctx.db.get("executors", executorId);
+}
+
+/** Adds an executor that has enrolled. Names need not differ: the id is the identity. */
+export async function add(
+  ctx: MutationCtx,
+  enrolled: { name: string; publicJwk: Doc<"executors">["publicJwk"] },
+): Promise<Id<"executors">> {
+  return ctx.db.insert("executors", {
+    ...enrolled,
+    revoked: false,
+    epoch: 0,
+    presence: "enrolled",
+    presenceSince: Clock.now(),
+    unhealthy: null,
+    draining: false,
+    slots: 0,
+    leaseMs: 0,
+    version: "",
+    cliVersion: "",
+    labels: [],
+  });
+}
+
+/**
+ * A process announces itself. A newer process takes the identity over at once: what the earlier one
+ * held goes back to the queue. An older one is refused with SUPERSEDED. The same one again keeps what
+ * it holds. Registration also clears what made the executor unhealthy.
+ */
+export async function register(
+  ctx: MutationCtx,
+  before: Doc<"executors">,
+  { registration, claims }: { registration: Registration; claims: ExecutorClaims },
+): Promise<void> {
+  const isSameProcess = before.boot === claims.boot;
+  if (!isSameProcess && before.bootAt !== undefined && claims.bootAt <= before.bootAt) {
+    throw fail("SUPERSEDED", `A newer process of executor ${before.name} has registered: end.`);
+  }
+  if (!isSameProcess) await evict(ctx, before, { reason: "superseded", actor: actorOf(before) });
+  await ctx.db.patch("executors", before._id, {
+    ...registration,
+    boot: claims.boot,
+    bootAt: claims.bootAt,
+    unhealthy: null,
+    ...presence(before, "online"),
+  });
+  const lease = isSameProcess ? await Leases.find(ctx, before._id) : null;
+  await open(ctx, before._id, lease?.owed ?? []);
+}
+
+/** Renews the lease and answers for each attempt the executor believes to hold. */
+export async function heartbeat(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  held: HeldAttempt[],
+): Promise<HeartbeatReply> {
+  const directives: Directive[] = [];
+  for (const claim of held) directives.push(await directiveFor(ctx, executor, claim));
+  const lease = await Leases.find(ctx, executor._id);
+  if (lease === null && executor.presence === "lost") {
+    await comeBack(ctx, executor, { held, directives });
+  }
+  if (lease !== null) {
+    const isStillHeld = (owed: Leases.Owed[number]) =>
+      held.some((h) => h.jobId === owed.jobId && h.token === owed.token);
+    const owed = lease.owed.filter(isStillHeld);
+    await Leases.renew(ctx, lease, { leaseMs: executor.leaseMs, owed });
+    for (const settled of lease.owed.filter((o) => !isStillHeld(o))) {
+      await Slots.give(ctx, executor._id, settled.ordinal);
+    }
+  }
+  return { leaseMs: executor.leaseMs, drain: executor.draining, directives };
+}
+
+/** What a held attempt is to do: three answers, one point read. */
+async function directiveFor(
+  ctx: QueryCtx,
+  executor: Doc<"executors">,
+  claim: HeldAttempt,
+): Promise<Directive> {
+  const job = await ctx.db.get("jobs", claim.jobId);
+  if (job === null || !Attempts.holds(job, executor._id, claim.token)) return "stop";
+  return job.cancelRequestedAt === undefined ? "continue" : "cancel";
+}
+
+/**
+ * A process that was silent for longer than its lease, and was not replaced, is back: it gets a new
+ * lease, and owes a slot for each attempt that it must still stop.
+ */
+async function comeBack(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  { held, directives }: { held: HeldAttempt[]; directives: Directive[] },
+): Promise<void> {
+  await ctx.db.patch("executors", executor._id, presence(executor, "online"));
+  const stopping = held.filter((_, i) => directives[i] === "stop").slice(0, executor.slots);
+  await open(
+    ctx,
+    executor._id,
+    stopping.map((claim, ordinal) => ({ ...claim, ordinal })),
+  );
+}
+
+/** Marks an executor as not to be used, if this reason says so: its free slots go. */
+export async function blame(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  reason: FailureReason,
+): Promise<void> {
+  if (!POLICIES[reason].isExecutorUnhealthy) return;
+  await Slots.withdraw(ctx, executor._id);
+  await ctx.db.patch("executors", executor._id, { unhealthy: { reason, since: Clock.now() } });
+}
+
+/** Takes nothing new from now on; what runs goes on. */
+export async function drain(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
+  await ctx.db.patch("executors", executor._id, { draining: true });
+  await Slots.withdraw(ctx, executor._id);
+}
+
+/** Takes work again: ends a drain, and trusts an unhealthy executor anew. */
+export async function resume(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
+  if (executor.revoked)
+    throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again.`);
+  await ctx.db.patch("executors", executor._id, { draining: false, unhealthy: null });
+  await restoreSlots(ctx, executor._id);
+}
+
+/** Ends an identity for good: its tokens are worthless, its attempts go back to the queue. */
+export async function revoke(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  actor: string,
+): Promise<void> {
+  await ctx.db.patch("executors", executor._id, {
+    revoked: true,
+    epoch: executor.epoch + 1,
+    ...presence(executor, "offline"),
+  });
+  await evict(ctx, executor, { reason: "revoked", actor });
+}
+
+/** The process ends by itself. */
+export async function goOffline(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
+  await ctx.db.patch("executors", executor._id, presence(executor, "offline"));
+  await evict(ctx, executor, { reason: "shutdown", actor: actorOf(executor) });
+}
+
+/** The lease ran out. */
+export async function lose(ctx: MutationCtx, executorId: Id<"executors">): Promise<void> {
+  const executor = await get(ctx, executorId);
+  await ctx.db.patch("executors", executorId, presence(executor, "lost"));
+  await evict(ctx, executor, { reason: "leaseExpired", actor: "timer" });
+}
+
+/** Takes everything from an executor: free slots, lease, and the attempts it holds. */
+async function evict(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  { reason, actor }: Eviction,
+): Promise<void> {
+  await Slots.withdraw(ctx, executor._id);
+  await Leases.drop(ctx, executor._id);
+  const kind = reason === "leaseExpired" ? "expire" : "interrupt";
+  for (const job of await Jobs.heldBy(ctx, executor._id)) {
+    await Jobs.apply(ctx, job, { event: { kind, reason, slot: "gone" }, actor });
+  }
+}
+
+/** Grants a lease and makes the slots what they must be. */
+async function open(
+  ctx: MutationCtx,
+  executorId: Id<"executors">,
+  owed: Leases.Owed,
+): Promise<void> {
+  await Leases.grant(ctx, await get(ctx, executorId), owed);
+  await restoreSlots(ctx, executorId);
+}
+
+async function restoreSlots(ctx: MutationCtx, executorId: Id<"executors">): Promise<void> {
+  const executor = await get(ctx, executorId);
+  const held = await Jobs.heldBy(ctx, executorId);
+  const lease = await Leases.find(ctx, executorId);
+  const owed = (lease?.owed ?? []).map((item) => item.ordinal);
+  await Slots.restore(ctx, executor, [...held.map((job) => job.slot ?? -1), ...owed]);
+}
+
+function presence(before: Doc<"executors">, now: Doc<"executors">["presence"]) {
+  return before.presence === now ? {} : { presence: now, presenceSince: Clock.now() };
+}
+
+/** Executors, newest first. */
+export async function list(ctx: QueryCtx): Promise<ExecutorView[]> {
+  const rows = await ctx.db.query("executors").order("desc").take(PAGE_SIZE_MAX);
+  return Promise.all(rows.map((row) => view(ctx, row)));
+}
+
+async function view(ctx: QueryCtx, row: Doc<"executors">): Promise<ExecutorView> {
+  const { _id, name, presence: now, presenceSince, revoked, draining, unhealthy } = row;
+  const { slots, version, cliVersion, labels } = row;
+  const freeSlots = (await Slots.free(ctx, _id)).length;
+  const state = { presence: now, presenceSince, revoked, draining, unhealthy };
+  return { executorId: _id, name, ...state, slots, freeSlots, version, cliVersion, labels };
+}
+
+/** Online executors, counted up to HEALTH_COUNT_MAX. */
+export async function countOnline(ctx: QueryCtx): Promise<number> {
+  const rows = await ctx.db
+    .query("executors")
+    .withIndex("by_presence", (q) => q.eq("presence", "online"))
+    .take(HEALTH_COUNT_MAX);
+  return rows.length;
+}

@@ -1,0 +1,202 @@
+import type { PaginationOptions, PaginationResult } from "convex/server";
+import type { Doc, Id } from "../_generated/dataModel.js";
+import type { MutationCtx, QueryCtx } from "../_generated/server.js";
+import { fail } from "../lib/errors.js";
+import type { JobSpec, JobStateKind } from "../protocol/job.js";
+import {
+  ATTEMPTS_DEFAULT,
+  HEALTH_COUNT_MAX,
+  PAGE_SIZE_MAX,
+  SLOTS_MAX,
+} from "../protocol/limits.js";
+import type { EventView, JobDetail, JobView } from "../protocol/view.js";
+import * as Clock from "../lib/clock.js";
+import * as Attempts from "./attempts.js";
+import * as Dispatcher from "./dispatcher.js";
+
+export { apply } from "./transitions.js";
+
+/** A submission whose parts were checked. */
+export type Submission = {
+  spec: JobSpec;
+  prompt: string;
+  priority: number;
+  submittedBy: string;
+  idempotencyKey: string | undefined;
+};
+
+/** Puts a job into the queue, or finds the one submitted before under the same key. */
+export async function submit(
+  ctx: MutationCtx,
+  submission: Submission,
+): Promise<{ jobId: Id<"jobs">; deduplicated: boolean }> {
+  const { spec, prompt, priority, submittedBy, idempotencyKey } = submission;
+  if (idempotencyKey !== undefined) {
+    const earlier = await ctx.db
+      .query("jobs")
+      .withIndex("by_idempotency_key", (q) =>
+        q.eq("submittedBy", submittedBy).eq("idempotencyKey", idempotencyKey),
+      )
+      .first();
+    if (earlier !== null) return { jobId: earlier._id, deduplicated: true };
+  }
+  const promptId = await ctx.db.insert("prompts", { text: prompt });
+  const jobId = await ctx.db.insert("jobs", {
+    spec,
+    promptId,
+    submittedBy,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    priority,
+    state: { kind: "pending" },
+    readyTs: ctx.db.vars.commitTs,
+    attempt: 0,
+    token: 0,
+    attemptsMax: spec.limits.attemptsMax ?? ATTEMPTS_DEFAULT,
+    charged: 0,
+    interruptions: 0,
+    failures: [],
+    events: 1,
+  });
+  await ctx.db.insert("events", {
+    jobId,
+    seq: 0,
+    at: Clock.now(),
+    cause: "submit",
+    from: "none",
+    to: "pending",
+    actor: submittedBy,
+    attempt: 0,
+    token: 0,
+  });
+  await Dispatcher.notify(ctx, "job");
+  return { jobId, deduplicated: false };
+}
+
+/** The job; throws NOT_FOUND. */
+export async function get(ctx: QueryCtx, jobId: Id<"jobs">): Promise<Doc<"jobs">> {
+  const job = await ctx.db.get("jobs", jobId);
+  if (job === null) throw fail("NOT_FOUND", `There is no job ${jobId}.`);
+  return job;
+}
+
+/** The job a person names by its id as text; throws NOT_FOUND for what is no id of a job. */
+export async function getByText(ctx: QueryCtx, text: string): Promise<Doc<"jobs">> {
+  const jobId = ctx.db.normalizeId("jobs", text);
+  if (jobId === null) throw fail("NOT_FOUND", "That is not the id of a job.");
+  return get(ctx, jobId);
+}
+
+export async function prompt(ctx: QueryCtx, job: Doc<"jobs">): Promise<string> {
+  const row = await ctx.db.get("prompts", job.promptId);
+  if (row === null) throw new Error(`Job ${job._id} has no prompt`);
+  return row.text;
+}
+
+/** The job with its latest attempt. */
+export async function detail(ctx: QueryCtx, job: Doc<"jobs">): Promise<JobDetail> {
+  const latest = job.attempt === 0 ? null : Attempts.view(await Attempts.current(ctx, job));
+  return { ...view(job), latest };
+}
+
+/** A page of jobs, newest first, of one state or of all. */
+export async function list(
+  ctx: QueryCtx,
+  state: JobStateKind | undefined,
+  options: PaginationOptions,
+): Promise<PaginationResult<JobView>> {
+  const rows =
+    state === undefined
+      ? ctx.db.query("jobs")
+      : ctx.db.query("jobs").withIndex("by_state", (q) => q.eq("state.kind", state));
+  const numItems = Math.min(options.numItems, PAGE_SIZE_MAX);
+  const page = await rows.order("desc").paginate({ ...options, numItems });
+  return { ...page, page: page.page.map(view) };
+}
+
+/** The job's timeline, oldest first. */
+export async function events(
+  ctx: QueryCtx,
+  jobId: Id<"jobs">,
+  limit: number,
+): Promise<EventView[]> {
+  const rows = await ctx.db
+    .query("events")
+    .withIndex("by_job", (q) => q.eq("jobId", jobId))
+    .take(limit);
+  return rows.map(({ _id, _creationTime, jobId: of, ...shown }) => {
+    void [_id, _creationTime, of];
+    return shown;
+  });
+}
+
+/** Jobs that an executor holds; never more than its slots. */
+export async function heldBy(ctx: QueryCtx, executorId: Id<"executors">): Promise<Doc<"jobs">[]> {
+  return ctx.db
+    .query("jobs")
+    .withIndex("by_executor", (q) => q.eq("state.executorId", executorId))
+    .take(SLOTS_MAX);
+}
+
+/** The first jobs in the order of the queue. */
+export async function ready(ctx: QueryCtx, limit: number): Promise<Doc<"jobs">[]> {
+  return ctx.db
+    .query("jobs")
+    .withIndex("by_ready", (q) => q.eq("state.kind", "pending"))
+    .take(limit);
+}
+
+/** Those of these jobs that still wait, by point reads. */
+export async function stillPending(
+  ctx: QueryCtx,
+  jobIds: readonly Id<"jobs">[],
+): Promise<Doc<"jobs">[]> {
+  const jobs: Doc<"jobs">[] = [];
+  for (const jobId of jobIds) {
+    const job = await ctx.db.get("jobs", jobId);
+    if (job?.state.kind === "pending") jobs.push(job);
+  }
+  return jobs;
+}
+
+/** Jobs whose deadline has passed, the longest overdue first. */
+export async function overdue(ctx: QueryCtx, now: number, limit: number): Promise<Doc<"jobs">[]> {
+  return ctx.db
+    .query("jobs")
+    .withIndex("by_deadline", (q) => q.gt("deadlineAt", 0).lte("deadlineAt", now))
+    .take(limit);
+}
+
+/** The next deadline of a job; Infinity when none has one. */
+export async function nextDeadline(ctx: QueryCtx): Promise<number> {
+  const job = await ctx.db
+    .query("jobs")
+    .withIndex("by_deadline", (q) => q.gt("deadlineAt", 0))
+    .first();
+  return job?.deadlineAt ?? Infinity;
+}
+
+/** Jobs in a state, counted up to HEALTH_COUNT_MAX. */
+export async function countUpTo(ctx: QueryCtx, state: JobStateKind): Promise<number> {
+  const rows = await ctx.db
+    .query("jobs")
+    .withIndex("by_state", (q) => q.eq("state.kind", state))
+    .take(HEALTH_COUNT_MAX);
+  return rows.length;
+}
+
+/** A job as lists show it. */
+export function view(job: Doc<"jobs">): JobView {
+  return {
+    jobId: job._id,
+    submittedAt: job._creationTime,
+    submittedBy: job.submittedBy,
+    spec: job.spec,
+    priority: job.priority,
+    state: job.state,
+    cancelRequested: job.cancelRequestedAt !== undefined,
+    attempt: job.attempt,
+    attemptsMax: job.attemptsMax,
+    charged: job.charged,
+    interruptions: job.interruptions,
+  };
+}

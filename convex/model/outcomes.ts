@@ -1,0 +1,50 @@
+import type { Doc } from "../_generated/dataModel.js";
+import type { MutationCtx } from "../_generated/server.js";
+import type { AttemptReport, Outcome, Phase } from "../protocol/job.js";
+import { PHASES } from "../protocol/job.js";
+import * as Attempts from "./attempts.js";
+import * as Executors from "./executors.js";
+import { apply, type JobEvent } from "./transitions.js";
+
+/** A job and the executor that holds it; the caller has checked the token. */
+export type Held = { job: Doc<"jobs">; executor: Doc<"executors"> };
+
+/** Moves an attempt to its next phase; one it has reached already only gains facts. */
+export async function enterPhase(
+  ctx: MutationCtx,
+  { job, executor }: Held,
+  entered: { phase: Phase; commit?: string; spawnedAt?: number },
+): Promise<void> {
+  const { state } = job;
+  const isBehind =
+    state.kind === "running" && PHASES.indexOf(entered.phase) <= PHASES.indexOf(state.phase);
+  if (isBehind) return Attempts.note(ctx, job, entered);
+  const event: JobEvent = { kind: "phase", ...entered };
+  await apply(ctx, job, { event, actor: Executors.actorOf(executor) });
+}
+
+/** Ends an attempt as its executor saw it; a reason that is the executor's fault closes it first. */
+export async function finish(
+  ctx: MutationCtx,
+  { job, executor }: Held,
+  { outcome, report }: { outcome: Outcome; report: AttemptReport },
+): Promise<void> {
+  if (outcome.kind === "failed") await Executors.blame(ctx, executor, outcome.reason);
+  const event = eventOf(outcome, report);
+  await apply(ctx, job, { event, actor: Executors.actorOf(executor) });
+}
+
+function eventOf(outcome: Outcome, report: AttemptReport): JobEvent {
+  switch (outcome.kind) {
+    case "succeeded":
+      return { kind: "succeed", report };
+    case "failed": {
+      const { reason, message } = outcome;
+      return { kind: "fail", slot: "free", reason, message, report };
+    }
+    case "canceled":
+      return { kind: "canceled", slot: "free", report };
+    case "interrupted":
+      return { kind: "interrupt", slot: "free", reason: outcome.reason, report };
+  }
+}

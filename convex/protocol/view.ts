@@ -1,0 +1,119 @@
+import { type Infer, v } from "convex/values";
+import { attemptReport, failureReason, jobSpec, jobState, phase } from "./job.js";
+
+/** Rights of a person; each includes the one before. */
+export const ROLES = ["viewer", "operator", "administrator"] as const;
+export type Role = (typeof ROLES)[number];
+export const role = v.union(...ROLES.map((r) => v.literal(r)));
+
+/** How an attempt ended, as the queue recorded it. */
+export const attemptEnd = v.object({
+  at: v.number(),
+  kind: v.union(
+    v.literal("succeeded"),
+    v.literal("failed"),
+    v.literal("canceled"),
+    v.literal("interrupted"),
+    /** The backend took it back. */
+    v.literal("expired"),
+  ),
+  reason: v.optional(failureReason),
+  message: v.optional(v.string()),
+  /** Whether it counts against the job's attemptsMax. */
+  charged: v.boolean(),
+});
+export type AttemptEnd = Infer<typeof attemptEnd>;
+
+/** An attempt as people see it. */
+export const attemptView = v.object({
+  attempt: v.number(),
+  token: v.number(),
+  executorId: v.id("executors"),
+  assignedAt: v.number(),
+  startedAt: v.optional(v.number()),
+  spawnedAt: v.optional(v.number()),
+  sessionId: v.string(),
+  commit: v.optional(v.string()),
+  phases: v.array(v.object({ phase, at: v.number() })),
+  end: v.optional(attemptEnd),
+  report: v.optional(attemptReport),
+});
+export type AttemptView = Infer<typeof attemptView>;
+
+/** A job as lists show it: without prompt, report and log. */
+export const jobView = v.object({
+  jobId: v.id("jobs"),
+  submittedAt: v.number(),
+  submittedBy: v.string(),
+  spec: jobSpec,
+  priority: v.number(),
+  state: jobState,
+  cancelRequested: v.boolean(),
+  /** Number of the latest attempt; 0 before the first. */
+  attempt: v.number(),
+  attemptsMax: v.number(),
+  charged: v.number(),
+  interruptions: v.number(),
+});
+export type JobView = Infer<typeof jobView>;
+
+/** Answer of `jobs:get`: the job with its latest attempt, null before the first. */
+export const jobDetail = v.object({ ...jobView.fields, latest: v.union(attemptView, v.null()) });
+export type JobDetail = Infer<typeof jobDetail>;
+
+/** One line of a job's timeline. */
+export const eventView = v.object({
+  seq: v.number(),
+  at: v.number(),
+  cause: v.string(),
+  from: v.string(),
+  to: v.string(),
+  actor: v.string(),
+  attempt: v.number(),
+  token: v.number(),
+  executorId: v.optional(v.id("executors")),
+  reason: v.optional(failureReason),
+  detail: v.optional(v.string()),
+});
+export type EventView = Infer<typeof eventView>;
+
+/** An executor as people see it. */
+export const executorView = v.object({
+  executorId: v.id("executors"),
+  name: v.string(),
+  presence: v.union(
+    v.literal("enrolled"),
+    v.literal("online"),
+    v.literal("lost"),
+    v.literal("offline"),
+  ),
+  presenceSince: v.number(),
+  revoked: v.boolean(),
+  draining: v.boolean(),
+  unhealthy: v.union(v.null(), v.object({ reason: failureReason, since: v.number() })),
+  slots: v.number(),
+  freeSlots: v.number(),
+  version: v.string(),
+  cliVersion: v.string(),
+  labels: v.array(v.string()),
+});
+export type ExecutorView = Infer<typeof executorView>;
+
+/** Answer of `auth:signIn` and `auth:refresh`. expiresAt is of the access token, ms. */
+export const signInReply = v.union(
+  v.object({
+    ok: v.literal(true),
+    accessToken: v.string(),
+    refreshToken: v.string(),
+    expiresAt: v.number(),
+  }),
+  v.object({ ok: v.literal(false), code: v.string() }),
+);
+export type SignInReply = Infer<typeof signInReply>;
+
+/** Answer of `auth:setUp`; message says what to do about the code. */
+export const setUpReply = v.union(
+  v.object({ ok: v.literal(true) }),
+  v.object({ ok: v.literal(false), code: v.string(), message: v.string() }),
+);
+export type SetUpReply = Infer<typeof setUpReply>;

@@ -1,0 +1,241 @@
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+import { attemptReport, failureReason, jobSpec, jobState, phase } from "./protocol/job.js";
+import { logEntry } from "./protocol/log.js";
+import { publicJwk } from "./protocol/executor.js";
+import { attemptEnd, role } from "./protocol/view.js";
+
+/**
+ * Two rules shape the tables. What changes periodically never shares a row with what people
+ * subscribe to; and each range read is bounded on both sides, because a missing field sorts before
+ * every value.
+ */
+export default defineSchema({
+  /**
+   * One job; lean, for lists read it. Written by model/jobs (state: by `apply` alone). Read by
+   * everybody. Deleted by nobody yet.
+   */
+  jobs: defineTable({
+    spec: jobSpec,
+    promptId: v.id("prompts"),
+    submittedBy: v.string(),
+    idempotencyKey: v.optional(v.string()),
+    priority: v.number(),
+    state: jobState,
+    /** Commit timestamp of the change to pending; present in that state alone: the queue's order. */
+    readyTs: v.optional(v.commitTs()),
+    /** What the timer chain must act on: start deadline, time-out, cancel deadline, end of a backoff. */
+    deadlineAt: v.optional(v.number()),
+    /** Set when a running attempt was asked to cancel; cleared by retry. */
+    cancelRequestedAt: v.optional(v.number()),
+    /** Number of the latest attempt; 0 before the first. */
+    attempt: v.number(),
+    /** Fencing token; grows with each assignment and whenever an attempt is taken from its executor. */
+    token: v.number(),
+    /** Ordinal of the slot that the current attempt occupies. */
+    slot: v.optional(v.number()),
+    attemptsMax: v.number(),
+    /** Ended attempts that count against attemptsMax. */
+    charged: v.number(),
+    /** Ended attempts that do not. */
+    interruptions: v.number(),
+    /** How often each reason ended an attempt since submit or retry; at most one item a reason. */
+    failures: v.array(v.object({ reason: failureReason, count: v.number() })),
+    /** Number of event rows. */
+    events: v.number(),
+  })
+    .index("by_ready", ["state.kind", "priority", "readyTs"])
+    .index("by_state", ["state.kind"])
+    .index("by_executor", ["state.executorId"])
+    .index("by_deadline", ["deadlineAt"])
+    .index("by_idempotency_key", ["submittedBy", "idempotencyKey"]),
+
+  /** A job's prompt. Written once by model/jobs. Read by start and admin. */
+  prompts: defineTable({ text: v.string() }),
+
+  /** One try at a job. Written by model/attempts. Read by job details. */
+  attempts: defineTable({
+    jobId: v.id("jobs"),
+    attempt: v.number(),
+    token: v.number(),
+    executorId: v.id("executors"),
+    boot: v.string(),
+    assignedAt: v.number(),
+    startedAt: v.optional(v.number()),
+    spawnedAt: v.optional(v.number()),
+    sessionId: v.string(),
+    commit: v.optional(v.string()),
+    /** When each phase began; at most one item a phase. */
+    phases: v.array(v.object({ phase, at: v.number() })),
+    end: v.optional(attemptEnd),
+    /** Set when the executor's own `finish` ended the attempt: a repeat of it gets the same answer. */
+    finishedByExecutor: v.optional(v.boolean()),
+    report: v.optional(attemptReport),
+  })
+    .index("by_job", ["jobId", "attempt"])
+    .index("by_token", ["jobId", "token"]),
+
+  /** A job's timeline, append-only. Written by model/jobs.apply in the transaction of the change. */
+  events: defineTable({
+    jobId: v.id("jobs"),
+    seq: v.number(),
+    at: v.number(),
+    cause: v.string(),
+    from: v.string(),
+    to: v.string(),
+    actor: v.string(),
+    attempt: v.number(),
+    token: v.number(),
+    executorId: v.optional(v.id("executors")),
+    reason: v.optional(failureReason),
+    detail: v.optional(v.string()),
+  }).index("by_job", ["jobId", "seq"]),
+
+  /** One machine's identity and what lists show of it. Written on transitions by model/executors. */
+  executors: defineTable({
+    name: v.string(),
+    publicJwk,
+    revoked: v.boolean(),
+    /** Grows with revocation: tokens of an older epoch are refused. */
+    epoch: v.number(),
+    /** Process that registered last, and when it started. */
+    boot: v.optional(v.string()),
+    bootAt: v.optional(v.number()),
+    /** enrolled: never registered. lost: its lease ran out. offline: it ended by itself. */
+    presence: v.union(
+      v.literal("enrolled"),
+      v.literal("online"),
+      v.literal("lost"),
+      v.literal("offline"),
+    ),
+    /** Why it gets no work until it registers again or is resumed; null is healthy. */
+    unhealthy: v.union(v.null(), v.object({ reason: failureReason, since: v.number() })),
+    draining: v.boolean(),
+    slots: v.number(),
+    leaseMs: v.number(),
+    version: v.string(),
+    cliVersion: v.string(),
+    labels: v.array(v.string()),
+    presenceSince: v.number(),
+  })
+    .index("by_name", ["name"])
+    .index("by_presence", ["presence"]),
+
+  /**
+   * One row for each online executor: all that a heartbeat writes. Written by model/leases. Read by
+   * heartbeat and the timer chain. Deleted when it runs out, at revocation and by goOffline.
+   */
+  leases: defineTable({
+    executorId: v.id("executors"),
+    expiresAt: v.number(),
+    /**
+     * Slots of attempts the backend ended itself while their process may still run: given back when
+     * a heartbeat no longer names the attempt. At most one item a slot.
+     */
+    owed: v.array(v.object({ jobId: v.id("jobs"), token: v.number(), ordinal: v.number() })),
+  })
+    .index("by_executor", ["executorId"])
+    .index("by_expiry", ["expiresAt"]),
+
+  /** One row for each free slot. Inserted and deleted by model/slots alone. */
+  slots: defineTable({
+    executorId: v.id("executors"),
+    ordinal: v.number(),
+    freedTs: v.commitTs(),
+  })
+    .index("by_order", ["ordinal", "freedTs"])
+    .index("by_executor", ["executorId"]),
+
+  /** The one dispatcher's status; written when it falls asleep or is woken. model/dispatcher. */
+  dispatcher: defineTable({
+    status: v.union(v.literal("scheduled"), v.literal("needsJobs"), v.literal("needsSlots")),
+    generation: v.number(),
+    since: v.number(),
+  }),
+
+  /** The one timer chain: when it fires next. Written by model/timer. */
+  timer: defineTable({ nextAt: v.number(), generation: v.number() }),
+
+  /** Live end of an attempt's log. Written by model/logs. Read by logs:tail. */
+  logTails: defineTable({
+    jobId: v.id("jobs"),
+    attempt: v.number(),
+    nextSeq: v.number(),
+    sealedChunks: v.number(),
+    tailSeq: v.number(),
+    tail: v.array(logEntry),
+    dropped: v.number(),
+  }).index("by_attempt", ["jobId", "attempt"]),
+
+  /** Sealed pieces of a log; never change. Written by model/logs. */
+  logChunks: defineTable({
+    jobId: v.id("jobs"),
+    attempt: v.number(),
+    index: v.number(),
+    firstSeq: v.number(),
+    entries: v.array(logEntry),
+  }).index("by_attempt", ["jobId", "attempt", "index"]),
+
+  /** People. Written by model/users. Read by the wrappers on each call. */
+  users: defineTable({
+    username: v.string(),
+    role,
+    disabled: v.boolean(),
+    /** Grows to end all sessions of the user at once. */
+    epoch: v.number(),
+  }).index("by_username", ["username"]),
+
+  /** Secrets of users, apart so that no query of users can show them. Written by model/users. */
+  credentials: defineTable({
+    userId: v.id("users"),
+    passwordHash: v.string(),
+    failures: v.number(),
+    lockedUntil: v.number(),
+  }).index("by_user", ["userId"]),
+
+  /** Signed-in sessions. Written by model/sessions. Deleted by signOut and prune. */
+  sessions: defineTable({
+    userId: v.id("users"),
+    epoch: v.number(),
+    refreshHash: v.string(),
+    /** The token before the last rotation; its use ends the session unless it comes at once. */
+    previousHash: v.optional(v.string()),
+    rotatedAt: v.number(),
+    expiresAt: v.number(),
+    label: v.string(),
+  })
+    .index("by_refresh_hash", ["refreshHash"])
+    .index("by_previous_hash", ["previousHash"])
+    .index("by_expiry", ["expiresAt"]),
+
+  /** One-time invitations for executors. Written by model/enrolments. Deleted by use and prune. */
+  enrolments: defineTable({
+    tokenHash: v.string(),
+    label: v.string(),
+    createdBy: v.string(),
+    expiresAt: v.number(),
+  })
+    .index("by_token_hash", ["tokenHash"])
+    .index("by_expiry", ["expiresAt"]),
+
+  /** Assertions already used. Written by model/assertions. Deleted by prune. */
+  assertionJtis: defineTable({
+    executorId: v.id("executors"),
+    jti: v.string(),
+    expiresAt: v.number(),
+  })
+    .index("by_jti", ["executorId", "jti"])
+    .index("by_expiry", ["expiresAt"]),
+
+  /** Append-only record of what people and executors did to identities. Written by model/audit. */
+  audit: defineTable({
+    at: v.number(),
+    action: v.string(),
+    actor: v.string(),
+    target: v.optional(v.string()),
+    detail: v.optional(v.string()),
+  }),
+
+  /** Facts of the deployment, one row. Written by model/settings. */
+  settings: defineTable({ setUpAt: v.number() }),
+});
