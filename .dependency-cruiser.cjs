@@ -1,61 +1,61 @@
-// Who may import whom. The table of docs/architecture.md, as rules: a folder may reach only what is
-// listed for it. Each row has a fixture under tests/gates/fixtures that must be refused.
-const rows = {
-  "convex/protocol": { own: ["convex/protocol"], packages: ["convex"] },
-  "convex/domain": { own: ["convex/domain", "convex/protocol"], packages: [] },
-  "convex/lib": {
-    own: ["convex/lib", "convex/protocol", "convex/_generated"],
-    packages: ["convex", "convex-helpers"],
-  },
-  "convex/model": {
-    own: ["convex/model", "convex/domain", "convex/lib", "convex/protocol", "convex/_generated"],
-    packages: ["convex", "convex-helpers"],
-  },
-  "convex/[^/]+$": { own: ["convex"], packages: ["convex", "convex-helpers"] },
-  executor: { own: ["executor", "convex/protocol"], packages: null },
-  cli: { own: ["cli", "convex/protocol"], packages: null },
-  embedded: { own: ["embedded"], packages: null },
+// Turns the table of ops/importRules.cjs into rules: a folder may reach only what is listed for it.
+const { rows, doors } = require("./ops/importRules.cjs");
+
+// _generated/dataModel is declarations alone, which the cruiser leaves unresolved: known by its name.
+const DATA_MODEL = "_generated/dataModel\\.js$";
+const OURS = `^(convex|executor|cli|embedded|dashboard|ops|tests)/|${DATA_MODEL}`;
+const PACKAGE_TYPES = [
+  "npm",
+  "npm-dev",
+  "npm-optional",
+  "npm-peer",
+  "npm-no-pkg",
+  "npm-unknown",
+  "core",
+];
+
+const exactly = (file) => `^${file.replaceAll(".", "\\.")}$`;
+const within = (row) => (row === "convex/*.ts" ? "^convex/[^/]+$" : `^${row}/`);
+const anyOf = (folders) =>
+  [
+    ...folders.map((folder) => `^${folder}/`),
+    ...(folders.includes("convex/_generated") ? [DATA_MODEL] : []),
+  ].join("|");
+// "convex" is the whole package, "convex/values" one of its entry points.
+const packagePath = (name) => {
+  const [folder, entry] = name.split("/");
+  return `node_modules/${folder}/${entry === undefined ? "" : `.*/${entry}/`}`;
 };
-const doors = {
-  "executor/backend.ts": ["convex/_generated"],
-  "cli/backend.ts": ["convex/_generated"],
-};
-const any = (list) => list.map((p) => `^${p}/`).join("|");
-const reach = Object.entries(rows).map(([from, { own }]) => ({
-  name: `reach: ${from.replace("/[^/]+$", "/*.ts")}`,
+
+const reach = Object.entries(rows).map(([row, { own }]) => ({
+  name: `reach: ${row}`,
   severity: "error",
-  from: {
-    path: `^${from}${from.endsWith("$") ? "" : "/"}`,
-    pathNot: Object.keys(doors).map((d) => `^${d.replace(".", "\\.")}$`),
-  },
-  to: { path: "^(convex|executor|cli|embedded|dashboard|ops|tests)/", pathNot: any(own) },
+  from: { path: within(row), pathNot: Object.keys(doors).map(exactly) },
+  to: { path: OURS, pathNot: row === "convex/*.ts" ? `^convex/|${DATA_MODEL}` : anyOf(own) },
 }));
-const doorRules = Object.entries(doors).map(([file, more]) => ({
+const doorReach = Object.entries(doors).map(([file, more]) => ({
   name: `reach: ${file}`,
   severity: "error",
-  from: { path: `^${file.replace(".", "\\.")}$` },
-  to: {
-    path: "^(convex|executor|cli|embedded|dashboard|ops|tests)/",
-    pathNot: any([...rows[file.split("/")[0]].own, ...more]),
-  },
+  from: { path: exactly(file) },
+  to: { path: OURS, pathNot: anyOf([...rows[file.split("/")[0]].own, ...more]) },
 }));
-const packageRules = Object.entries(rows)
-  .filter(([, { packages }]) => packages !== null)
-  .map(([from, { packages }]) => ({
-    name: `packages: ${from.replace("/[^/]+$", "/*.ts")}`,
+const packages = Object.entries(rows)
+  .filter(([, row]) => row.packages !== null)
+  .map(([row, { packages: allowed }]) => ({
+    name: `packages: ${row}`,
     severity: "error",
-    from: { path: `^${from}${from.endsWith("$") ? "" : "/"}` },
+    from: { path: within(row) },
     to: {
-      dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg", "core"],
-      ...(packages.length > 0 ? { pathNot: packages.map((p) => `node_modules/${p}/`) } : {}),
+      dependencyTypes: PACKAGE_TYPES,
+      ...(allowed.length > 0 ? { pathNot: allowed.map(packagePath) } : {}),
     },
   }));
-const convexDoor = (folder, file) => ({
+const doorsOfConvex = Object.keys(doors).map((file) => ({
   name: `door: only ${file} opens convex/browser`,
   severity: "error",
-  from: { path: `^${folder}/`, pathNot: `^${file.replace(".", "\\.")}$` },
+  from: { path: `^${file.split("/")[0]}/`, pathNot: exactly(file) },
   to: { path: "node_modules/convex/.*browser" },
-});
+}));
 
 module.exports = {
   forbidden: [
@@ -65,12 +65,16 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
     },
-    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "resolvable",
+      severity: "error",
+      from: { pathNot: "^convex/_generated/" },
+      to: { couldNotResolve: true, pathNot: DATA_MODEL },
+    },
     ...reach,
-    ...doorRules,
-    ...packageRules,
-    convexDoor("executor", "executor/backend.ts"),
-    convexDoor("cli", "cli/backend.ts"),
+    ...doorReach,
+    ...packages,
+    ...doorsOfConvex,
   ],
   options: {
     doNotFollow: { path: "node_modules" },
@@ -80,7 +84,6 @@ module.exports = {
       exportsFields: ["exports"],
       conditionNames: ["import", "require", "node", "default", "types"],
       extensions: [".ts", ".tsx", ".js", ".mjs", ".cjs", ".json"],
-      extensionAlias: { ".js": [".ts", ".tsx", ".js"] },
     },
   },
 };

@@ -40,7 +40,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          globalSetup: ["tests/support/buildOnce.ts"],
+          globalSetup: ["tests/support/deployOnce.ts"],
         },
       },
       {
