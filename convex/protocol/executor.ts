@@ -77,5 +77,4 @@ export const enrolReply = v.union(
 );
 export type EnrolReply = Infer<typeof enrolReply>;
 
-/** Audience of the assertion an executor signs to get an access token. */
-export const ASSERTION_AUDIENCE = "fondation/executors/token";
+export { ASSERTION_AUDIENCE } from "./limits.js";

@@ -92,3 +92,8 @@ export const TOKEN_CHARS_MAX = 200;
 export const ASSERTION_MS_MAX = 60_000;
 export const SIGN_IN_FAILURES_MAX = 5;
 export const SIGN_IN_LOCK_MS = 15 * 60_000;
+/**
+ * Audience of the assertion an executor signs to get an access token. Here, away from the validators,
+ * so that an executor's bundle does without them.
+ */
+export const ASSERTION_AUDIENCE = "fondation/executors/token";

@@ -1,0 +1,205 @@
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
+import { ConvexError } from "convex/values";
+import { api } from "../convex/_generated/api.js";
+import { ERROR_CODES, type ErrorCode } from "../convex/protocol/errors.js";
+import type {
+  Assignment,
+  HeartbeatReply,
+  HeldAttempt,
+  Registration,
+  TokenReply,
+  Work,
+} from "../convex/protocol/executor.js";
+import type { AttemptReport, Outcome, Phase } from "../convex/protocol/job.js";
+import type { AppendReply, LogEntry } from "../convex/protocol/log.js";
+import { type Clock, pause } from "./clock.js";
+import type { Enrol } from "./identity.js";
+import type { Logger } from "./logger.js";
+
+/** The queue, as an executor sees it: the only way in or out of Convex. Failures are BackendError. */
+export interface Backend {
+  register(registration: Registration): Promise<{ leaseMs: number }>;
+  /** Calls back with every change of this executor's assignments, the present ones first. */
+  watchAssignments(onChange: (assignments: Assignment[]) => void): void;
+  start(held: HeldAttempt): Promise<Work>;
+  phase(held: HeldAttempt, step: PhaseStep): Promise<void>;
+  heartbeat(held: HeldAttempt[]): Promise<HeartbeatReply>;
+  appendLog(held: HeldAttempt, seq: number, entries: LogEntry[]): Promise<AppendReply>;
+  finish(held: HeldAttempt, ending: Ending): Promise<void>;
+  goOffline(): Promise<void>;
+  isConnected(): boolean;
+  close(): Promise<void>;
+}
+export type PhaseStep = { phase: Phase; commit?: string; spawnedAt?: number };
+export type Ending = { outcome: Outcome; report: AttemptReport };
+
+/** A refusal with the contract's code, or `OTHER` for anything the contract does not name. */
+export class BackendError extends Error {
+  override name = "BackendError";
+  readonly code: ErrorCode | "OTHER";
+  constructor(code: ErrorCode | "OTHER", message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Codes after which this process may not go on: another took over, or a person ended it. */
+export type FinalCode = Extract<ErrorCode, "SUPERSEDED" | "REVOKED">;
+
+const TOKEN_RETRY_MS_MIN = 250;
+const TOKEN_RETRY_MS_MAX = 15_000;
+const TOKEN_REQUEST_MS_MAX = 20_000;
+
+type Connection = {
+  url: string;
+  clock: Clock;
+  logger: Logger;
+  executorId: string;
+  /** A fresh assertion for each request: each is good once. */
+  assertion: () => string;
+  /** Called once; the process has to end. */
+  onFinal: (code: FinalCode) => void;
+};
+
+/** Enrolment needs no identity and happens before there is a connection. */
+export function enrolOver(url: string): Enrol {
+  const http = httpClient(url);
+  return (args) => http.mutation(api.executors.enrol, args);
+}
+
+/** Opens the connection; it reconnects and renews its token by itself until closed. */
+export function connectBackend(connection: Connection): Backend {
+  const client = new ConvexClient(connection.url, {
+    skipConvexDeploymentUrlCheck: true,
+    // One Authenticate at connect instead of two, each of which runs every query again.
+    initialAuthTokenReuse: true,
+    unsavedChangesWarning: false,
+    logger: false,
+  });
+  const closing = new AbortController();
+  const final = reportFinalOnce(connection, closing);
+  keepAuthenticated({ client, connection, closing: closing.signal, final });
+  const call = <T>(answer: Promise<T>): Promise<T> => answer.catch(rethrow(final));
+  const { executors, logs } = api;
+  return {
+    register: (registration) => call(client.mutation(executors.register, { registration })),
+    watchAssignments: (onChange) => {
+      client.onUpdate(executors.assignments, {}, onChange, (error) => {
+        const failure = toBackendError(error);
+        final(failure);
+        connection.logger.warn("assignmentsFailed", { code: failure.code, why: failure.message });
+      });
+    },
+    start: (held) => call(client.mutation(executors.start, held)),
+    phase: async (held, step) => {
+      await call(client.mutation(executors.phase, { ...held, ...step }));
+    },
+    heartbeat: (held) => call(client.mutation(executors.heartbeat, { held })),
+    appendLog: (held, seq, entries) =>
+      call(client.mutation(logs.append, { ...held, seq, entries })),
+    finish: async (held, ending) => {
+      await call(client.mutation(executors.finish, { ...held, ...ending }));
+    },
+    goOffline: async () => {
+      await call(client.mutation(executors.goOffline, {}));
+    },
+    isConnected: () => client.connectionState().isWebSocketConnected,
+    close: async () => {
+      closing.abort();
+      await client.close();
+    },
+  };
+}
+
+type FinalSink = (error: BackendError) => void;
+
+function reportFinalOnce(connection: Connection, closing: AbortController): FinalSink {
+  return (error) => {
+    if (error.code !== "SUPERSEDED" && error.code !== "REVOKED") return;
+    if (closing.signal.aborted) return;
+    closing.abort();
+    connection.onFinal(error.code);
+  };
+}
+
+const rethrow =
+  (final: FinalSink) =>
+  (error: unknown): never => {
+    const failure = toBackendError(error);
+    final(failure);
+    throw failure;
+  };
+
+/**
+ * The client gives up its identity for good when a fetch answers null and ends the process when one
+ * throws; so the fetcher does neither as long as there is hope, and a lost identity is set again.
+ */
+function keepAuthenticated(options: {
+  client: ConvexClient;
+  connection: Connection;
+  closing: AbortSignal;
+  final: FinalSink;
+}): void {
+  const { client, connection, closing, final } = options;
+  const http = httpClient(connection.url);
+  const fetchToken = async (): Promise<string | null> => {
+    for (let tries = 0; !closing.aborted; tries += 1) {
+      const reply = await requestToken(http, connection);
+      if (reply.ok) return reply.accessToken;
+      const code = finalCode(reply.code);
+      if (code !== undefined) {
+        final(new BackendError(code, "the deployment refuses this executor a token"));
+        return null;
+      }
+      connection.logger.warn("tokenRefused", { code: reply.code, tries });
+      const waitMs = Math.min(TOKEN_RETRY_MS_MAX, TOKEN_RETRY_MS_MIN * 2 ** Math.min(tries, 10));
+      await pause(connection.clock, waitMs, closing);
+    }
+    return null;
+  };
+  const authenticate = (): void => {
+    client.setAuth(fetchToken, (isAuthenticated) => {
+      if (isAuthenticated || closing.aborted) return;
+      connection.clock.after(TOKEN_RETRY_MS_MIN, () => {
+        if (!closing.aborted) authenticate();
+      });
+    });
+  };
+  authenticate();
+}
+
+/** Never rejects: a deployment that cannot be reached is a refusal with a code of its own. */
+async function requestToken(http: ConvexHttpClient, connection: Connection): Promise<TokenReply> {
+  const { executorId, assertion } = connection;
+  try {
+    return await http.mutation(api.executors.token, { executorId, assertion: assertion() });
+  } catch (error) {
+    const failure = toBackendError(error);
+    return { ok: false, code: failure.code === "OTHER" ? failure.message : failure.code };
+  }
+}
+
+function finalCode(code: string): FinalCode | undefined {
+  return code === "SUPERSEDED" || code === "REVOKED" ? code : undefined;
+}
+
+function httpClient(url: string): ConvexHttpClient {
+  return new ConvexHttpClient(url, {
+    skipConvexDeploymentUrlCheck: true,
+    logger: false,
+    fetch: (input, init) =>
+      fetch(input, { ...init, signal: AbortSignal.timeout(TOKEN_REQUEST_MS_MAX) }),
+  });
+}
+
+function toBackendError(error: unknown): BackendError {
+  if (error instanceof BackendError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof ConvexError)) return new BackendError("OTHER", message);
+  const data: unknown = error.data;
+  if (typeof data !== "object" || data === null || !("code" in data)) {
+    return new BackendError("OTHER", message);
+  }
+  const code = ERROR_CODES.find((known) => known === data.code) ?? "OTHER";
+  return new BackendError(code, "message" in data ? String(data.message) : message);
+}

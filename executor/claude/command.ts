@@ -1,0 +1,82 @@
+import type { Work } from "../../convex/protocol/executor.js";
+import type { CliLogin } from "../config.js";
+import { MARKER_VARIABLE } from "../processTree.js";
+import { loginEnvironment } from "./credentials.js";
+
+/** What is run: nothing of it is interpreted by a shell, nothing of our environment is inherited. */
+export type CliCommand = Readonly<{
+  file: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  stdin: string;
+}>;
+
+type CommandInput = {
+  file: string;
+  work: Pick<Work, "prompt" | "limits" | "sessionId">;
+  folders: { repo: string; home: string; config: string; tmp: string };
+  marker: string;
+  login: CliLogin;
+  searchPath: string;
+  isRoot: boolean;
+};
+
+/** Repeats of a failed API request before the failure reaches the queue, which has its own backoff. */
+const API_RETRIES = "3";
+/** Who commits when the model commits: the attempt has no git configuration of its own. */
+const COMMITTER = { name: "Fondation", email: "fondation@localhost" };
+
+/**
+ * The call of the CLI (pure). The prompt goes in as text: the process then ends by itself after its
+ * one result, and SIGINT ends a running tool with it. Steering over stream-json is not needed here.
+ */
+export function buildCommand(input: CommandInput): CliCommand {
+  const { work, folders } = input;
+  return {
+    file: input.file,
+    args: buildArguments(work),
+    cwd: folders.repo,
+    stdin: asPrompt(work.prompt),
+    env: {
+      PATH: input.searchPath,
+      HOME: folders.home,
+      LANG: "C.UTF-8",
+      TMPDIR: folders.tmp,
+      CLAUDE_CONFIG_DIR: folders.config,
+      CLAUDE_CODE_TMPDIR: folders.tmp,
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+      DISABLE_AUTOUPDATER: "1",
+      // Second lock, next to --setting-sources, against a clone that redirects the API.
+      CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST: "1",
+      CLAUDE_CODE_MAX_RETRIES: API_RETRIES,
+      GIT_AUTHOR_NAME: COMMITTER.name,
+      GIT_AUTHOR_EMAIL: COMMITTER.email,
+      GIT_COMMITTER_NAME: COMMITTER.name,
+      GIT_COMMITTER_EMAIL: COMMITTER.email,
+      GIT_TERMINAL_PROMPT: "0",
+      [MARKER_VARIABLE]: input.marker,
+      // Without it the CLI refuses to skip permissions as root.
+      ...(input.isRoot ? { IS_SANDBOX: "1" } : {}),
+      ...loginEnvironment(input.login),
+    },
+  };
+}
+
+function buildArguments(work: CommandInput["work"]): string[] {
+  const { model, maxTurns, maxBudgetUsd } = work.limits;
+  const args = ["-p", "--output-format", "stream-json", "--verbose"];
+  // The clone's own settings, hooks and MCP servers stay off: they would run with our login.
+  args.push("--setting-sources", "user", "--strict-mcp-config");
+  args.push("--session-id", work.sessionId, "--dangerously-skip-permissions");
+  // As one word: a value that begins with a dash stays a value.
+  if (model !== undefined) args.push(`--model=${model}`);
+  if (maxTurns !== undefined) args.push(`--max-turns=${maxTurns}`);
+  if (maxBudgetUsd !== undefined) args.push(`--max-budget-usd=${maxBudgetUsd}`);
+  return args;
+}
+
+/** A prompt that begins with a slash would be taken for a command of the CLI and do nothing. */
+function asPrompt(prompt: string): string {
+  return prompt.trimStart().startsWith("/") ? `Task:\n${prompt}` : prompt;
+}

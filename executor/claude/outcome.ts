@@ -1,0 +1,176 @@
+import type { AttemptReport, FailureReason, Outcome, Tokens } from "../../convex/protocol/job.js";
+import { MESSAGE_CHARS_MAX, RESULT_CHARS_MAX } from "../../convex/protocol/limits.js";
+import type { CliRun } from "./process.js";
+import { cap, type ClaudeEvent, type CliResult, toIso } from "./stream.js";
+
+/** What the events of one run add up to. Pure: a new value for each event. */
+export type Facts = Readonly<{
+  model: string | undefined;
+  sessionId: string | undefined;
+  /** Code on the last answer of the main conversation that was an error. */
+  error: string | undefined;
+  /** The account's limit is used up, until then if it is known. */
+  rejectedLimit: { resetsAtMs: number | undefined } | undefined;
+  /** The last one counts: its sums run over the whole process. */
+  result: CliResult | undefined;
+}>;
+
+export const NO_FACTS: Facts = {
+  model: undefined,
+  sessionId: undefined,
+  error: undefined,
+  rejectedLimit: undefined,
+  result: undefined,
+};
+
+export function observe(facts: Facts, event: ClaudeEvent): Facts {
+  switch (event.type) {
+    case "init":
+      return { ...facts, model: event.model, sessionId: event.sessionId };
+    case "assistant":
+      return event.isSubagent ? facts : { ...facts, error: event.error };
+    case "rateLimit": {
+      const isRejected = event.status === "rejected";
+      return {
+        ...facts,
+        rejectedLimit: isRejected ? { resetsAtMs: event.resetsAtMs } : undefined,
+      };
+    }
+    case "result":
+      return { ...facts, result: event.result };
+    case "toolResults":
+    case "apiRetry":
+    case "modelFallback":
+    case "other":
+    case "unreadable":
+      return facts;
+  }
+}
+
+/**
+ * How a run that nobody stopped ended. `result.subtype` is "success" for API errors and exit code 0
+ * does not mean that work was done; so the order is: our own bounds, the result's `is_error`, the
+ * error code of the last answer, the HTTP status, and only then the exit code.
+ */
+export function classify(run: CliRun, facts: Facts): Outcome {
+  if (run.isOutputTooLarge) {
+    return failed("outputTooLarge", "The CLI wrote more output than one attempt may.");
+  }
+  const { result } = facts;
+  if (result === undefined) return classifyWithoutResult(run);
+  if (!result.isError) return classifyCompleted(result);
+  const reason = reasonOf(result, facts);
+  return failed(reason, messageOf(reason, result, facts));
+}
+
+/** The part of the report that the CLI itself accounts for. */
+export function reportOf(run: CliRun, facts: Facts): AttemptReport {
+  const { result, model } = facts;
+  const sessionId = result?.sessionId ?? facts.sessionId;
+  const report: AttemptReport = {
+    costUsd: result?.costUsd ?? 0,
+    tokens: sumTokens(result),
+    turns: result?.turns ?? 0,
+    permissionDenials: result?.permissionDenials ?? 0,
+  };
+  if (result !== undefined) report.result = cap(result.text, RESULT_CHARS_MAX);
+  if (model !== undefined) report.model = model;
+  if (sessionId !== undefined) report.sessionId = sessionId;
+  if (run.exit.kind === "exited") report.exitCode = run.exit.code;
+  if (run.exit.kind === "signaled") report.signal = run.exit.signal;
+  return report;
+}
+
+function classifyWithoutResult(run: CliRun): Outcome {
+  const { exit } = run;
+  const said = run.stderr.trim() === "" ? "" : ` It said: ${run.stderr.trim()}`;
+  switch (exit.kind) {
+    case "missing":
+      return failed("cliMissing", `The claude binary cannot be run: ${exit.message}`);
+    case "notSpawned":
+      return failed("internal", `The claude process could not be made: ${exit.message}`);
+    case "signaled":
+      return failed("cliKilled", `The CLI was killed by ${exit.signal}.${said}`);
+    case "exited":
+      break;
+  }
+  if (/ENOSPC|No space left on device/.test(run.stderr)) {
+    return failed("diskFull", `The executor's disk is full.${said}`);
+  }
+  // 128 + signal: the CLI caught the signal and left by itself.
+  if (exit.code > 128) {
+    return failed("cliKilled", `The CLI was ended by signal ${exit.code - 128}.${said}`);
+  }
+  if (exit.code === 0) return failed("noResult", `The CLI ended without a result.${said}`);
+  return failed("cliError", `The CLI ended with exit code ${exit.code} and no result.${said}`);
+}
+
+function classifyCompleted(result: CliResult): Outcome {
+  if (result.turns === 0) {
+    return failed("noResult", `The CLI took no turn. It said: ${result.text}`);
+  }
+  if (result.subtype === "success" && result.terminalReason === "completed") {
+    return { kind: "succeeded" };
+  }
+  return failed("cliError", `The run ended early: ${result.terminalReason ?? result.subtype}.`);
+}
+
+/** Codes of `assistant.error` that decide by themselves. */
+const REASON_OF_ERROR: Readonly<Record<string, FailureReason>> = {
+  authentication_failed: "cliAuth",
+  oauth_org_not_allowed: "cliAuth",
+  billing_error: "usageLimit",
+  overloaded: "apiError",
+  server_error: "apiError",
+  invalid_request: "apiRejected",
+  model_not_found: "apiRejected",
+  max_output_tokens: "apiRejected",
+};
+const REASON_OF_SUBTYPE: Readonly<Record<string, FailureReason>> = {
+  error_max_turns: "maxTurns",
+  error_max_budget_usd: "maxBudget",
+};
+/** The only case that the CLI tells by words alone: an account's spending limit. */
+const SPENDING_LIMIT = /reached your specified API usage limits/i;
+
+function reasonOf(result: CliResult, facts: Facts): FailureReason {
+  const bySubtype = REASON_OF_SUBTYPE[result.subtype];
+  if (bySubtype !== undefined) return bySubtype;
+  if (facts.error === "rate_limit" || result.apiErrorStatus === 429) {
+    // Without a time of reset it is a passing throttle, as with API keys: worth trying again soon.
+    return facts.rejectedLimit?.resetsAtMs === undefined ? "apiError" : "usageLimit";
+  }
+  const byError = facts.error === undefined ? undefined : REASON_OF_ERROR[facts.error];
+  return byError ?? reasonOfStatus(result);
+}
+
+function reasonOfStatus(result: CliResult): FailureReason {
+  const status = result.apiErrorStatus;
+  if (status === undefined) return "cliError";
+  if (status === 401 || status === 403) return "cliAuth";
+  if (status >= 500) return "apiError";
+  return SPENDING_LIMIT.test(result.text) ? "usageLimit" : "apiRejected";
+}
+
+function messageOf(reason: FailureReason, result: CliResult, facts: Facts): string {
+  const said = result.text === "" ? result.subtype : result.text;
+  const resetsAtMs = facts.rejectedLimit?.resetsAtMs;
+  if (reason !== "usageLimit" || resetsAtMs === undefined) return said;
+  return `${said} (the limit ends at ${toIso(resetsAtMs)})`;
+}
+
+/** From `modelUsage`: `usage` leaves out what subagents spent. */
+function sumTokens(result: CliResult | undefined): Tokens {
+  const sum: Tokens = { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 };
+  for (const usage of result?.models ?? []) {
+    sum.input += usage.input;
+    sum.output += usage.output;
+    sum.cacheRead += usage.cacheRead;
+    sum.cacheCreation += usage.cacheCreation;
+  }
+  return sum;
+}
+
+function failed(reason: FailureReason, message: string): Outcome {
+  return { kind: "failed", reason, message: cap(message, MESSAGE_CHARS_MAX) };
+}

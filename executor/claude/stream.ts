@@ -1,0 +1,257 @@
+import type { LogEntry } from "../../convex/protocol/log.js";
+import { LOG_ENTRY_CHARS_MAX } from "../../convex/protocol/limits.js";
+
+/**
+ * The CLI's event stream (`--output-format stream-json`, version 2.1.197), as far as a job needs it.
+ * Read leniently: an event or a field that is not known is no error, it is just not used. Pure.
+ */
+export type ClaudeEvent =
+  | { type: "init"; sessionId: string | undefined; model: string | undefined }
+  | { type: "assistant"; blocks: AssistantBlock[]; error: string | undefined; isSubagent: boolean }
+  | { type: "toolResults"; results: ToolResult[] }
+  | {
+      type: "apiRetry";
+      attempt: number;
+      delayMs: number;
+      status: number | undefined;
+      error: string;
+    }
+  | { type: "rateLimit"; status: string; resetsAtMs: number | undefined; limit: string }
+  | { type: "modelFallback"; from: string; to: string }
+  | { type: "result"; result: CliResult }
+  | { type: "other" }
+  | { type: "unreadable"; line: string };
+
+export type AssistantBlock =
+  { kind: "text"; text: string } | { kind: "toolUse"; name: string; input: unknown };
+export type ToolResult = { text: string; isError: boolean };
+
+/** The `result` event: the CLI's own word on how the run ended. */
+export type CliResult = {
+  subtype: string;
+  isError: boolean;
+  apiErrorStatus: number | undefined;
+  terminalReason: string | undefined;
+  turns: number;
+  /** The answer, or the errors of a run without one. */
+  text: string;
+  costUsd: number;
+  permissionDenials: number;
+  sessionId: string | undefined;
+  models: ModelUsage[];
+};
+export type ModelUsage = {
+  model: string;
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheCreation: number;
+};
+
+const TOOL_INPUT_CHARS_MAX = 400;
+
+/** One line of stdout → one event. Never throws. */
+export function parseLine(line: string): ClaudeEvent {
+  const event = asRecord(parseJson(line));
+  if (event === undefined) return { type: "unreadable", line };
+  switch (asText(event["type"]) ?? "") {
+    case "system":
+      return parseSystem(event);
+    case "assistant":
+      return parseAssistant(event);
+    case "user":
+      return { type: "toolResults", results: parseToolResults(event) };
+    case "rate_limit_event":
+      return parseRateLimit(asRecord(event["rate_limit_info"]) ?? {});
+    case "result":
+      return { type: "result", result: parseResult(event) };
+    default:
+      return { type: "other" };
+  }
+}
+
+/** What of an event a person reads in the log; `at` in ms since the epoch. */
+export function toLogEntries(event: ClaudeEvent, at: number): LogEntry[] {
+  const entry = (kind: LogEntry["kind"], text: string): LogEntry => ({ at, kind, text: cap(text) });
+  switch (event.type) {
+    case "init":
+      return [entry("marker", `claude started, model ${event.model ?? "not named"}`)];
+    case "assistant":
+      return event.blocks.map((block) =>
+        block.kind === "text"
+          ? entry("text", block.text)
+          : entry("tool", `${block.name} ${describeInput(block.input)}`.trim()),
+      );
+    case "toolResults":
+      return event.results.map(({ text, isError }) =>
+        entry("toolResult", isError ? `error: ${text}` : text),
+      );
+    case "apiRetry": {
+      const status = event.status === undefined ? "no answer" : `status ${event.status}`;
+      const when = `again in ${Math.round(event.delayMs)} ms`;
+      return [
+        entry("retry", `request ${event.attempt} failed (${event.error}, ${status}), ${when}`),
+      ];
+    }
+    case "rateLimit":
+      return event.status === "allowed" ? [] : [entry("retry", describeLimit(event))];
+    case "modelFallback":
+      return [entry("retry", `model ${event.from} gave way to ${event.to}`)];
+    case "unreadable":
+      return [entry("stderr", event.line)];
+    case "result":
+    case "other":
+      return [];
+  }
+}
+
+/** Text cut to what one log entry may hold, saying how much is missing. */
+export function cap(text: string, charsMax: number = LOG_ENTRY_CHARS_MAX): string {
+  if (text.length <= charsMax) return text;
+  const note = ` … [cut: ${text.length} characters in all]`;
+  return text.slice(0, Math.max(0, charsMax - note.length)) + note;
+}
+
+function parseSystem(event: Fields): ClaudeEvent {
+  switch (asText(event["subtype"]) ?? "") {
+    case "init":
+      return {
+        type: "init",
+        sessionId: asText(event["session_id"]),
+        model: asText(event["model"]),
+      };
+    case "api_retry":
+      return {
+        type: "apiRetry",
+        attempt: asNumber(event["attempt"]) ?? 0,
+        delayMs: asNumber(event["retry_delay_ms"]) ?? 0,
+        status: asNumber(event["error_status"]),
+        error: asText(event["error"]) ?? "unknown",
+      };
+    case "model_fallback":
+      return {
+        type: "modelFallback",
+        from: asText(event["original_model"]) ?? "unknown",
+        to: asText(event["fallback_model"]) ?? "unknown",
+      };
+    default:
+      return { type: "other" };
+  }
+}
+
+function parseAssistant(event: Fields): ClaudeEvent {
+  const content = asArray(asRecord(event["message"])?.["content"]);
+  const blocks = content.flatMap((item): AssistantBlock[] => {
+    const block = asRecord(item) ?? {};
+    switch (asText(block["type"]) ?? "") {
+      case "text":
+        return [{ kind: "text", text: asText(block["text"]) ?? "" }];
+      case "tool_use":
+        return [{ kind: "toolUse", name: asText(block["name"]) ?? "tool", input: block["input"] }];
+      default:
+        return [];
+    }
+  });
+  return {
+    type: "assistant",
+    blocks,
+    error: asText(event["error"]),
+    isSubagent: asText(event["parent_tool_use_id"]) !== undefined,
+  };
+}
+
+/** `tool_use_result` is left aside: it repeats the content, and whole files with it. */
+function parseToolResults(event: Fields): ToolResult[] {
+  const content = asArray(asRecord(event["message"])?.["content"]);
+  return content.flatMap((item): ToolResult[] => {
+    const block = asRecord(item);
+    if (block?.["type"] !== "tool_result") return [];
+    return [{ text: flatten(block["content"]), isError: block["is_error"] === true }];
+  });
+}
+
+function flatten(content: unknown): string {
+  if (typeof content === "string") return content;
+  const texts = asArray(content).map((part) => asText(asRecord(part)?.["text"]) ?? "");
+  return texts.filter((text) => text !== "").join("\n");
+}
+
+function parseRateLimit(info: Fields): ClaudeEvent {
+  const seconds = asNumber(info["resetsAt"]);
+  return {
+    type: "rateLimit",
+    status: asText(info["status"]) ?? "unknown",
+    resetsAtMs: seconds === undefined ? undefined : seconds * 1000,
+    limit: asText(info["rateLimitType"]) ?? "unknown",
+  };
+}
+
+function parseResult(event: Fields): CliResult {
+  const errors = asArray(event["errors"]).flatMap((error) => asText(error) ?? []);
+  return {
+    subtype: asText(event["subtype"]) ?? "unknown",
+    isError: event["is_error"] === true,
+    apiErrorStatus: asNumber(event["api_error_status"]),
+    terminalReason: asText(event["terminal_reason"]),
+    turns: asNumber(event["num_turns"]) ?? 0,
+    text: asText(event["result"]) ?? errors.join("\n"),
+    costUsd: asNumber(event["total_cost_usd"]) ?? 0,
+    permissionDenials: asArray(event["permission_denials"]).length,
+    sessionId: asText(event["session_id"]),
+    models: Object.entries(asRecord(event["modelUsage"]) ?? {}).map(([model, usage]) => {
+      const fields = asRecord(usage) ?? {};
+      return {
+        model,
+        input: asNumber(fields["inputTokens"]) ?? 0,
+        output: asNumber(fields["outputTokens"]) ?? 0,
+        cacheRead: asNumber(fields["cacheReadInputTokens"]) ?? 0,
+        cacheCreation: asNumber(fields["cacheCreationInputTokens"]) ?? 0,
+      };
+    }),
+  };
+}
+
+/** The one field of a tool's input that says what it does, else the input itself. */
+function describeInput(input: unknown): string {
+  const fields = asRecord(input) ?? {};
+  const named = ["command", "file_path", "path", "pattern", "url", "description", "prompt"];
+  const telling = named.flatMap((name) => asText(fields[name]) ?? [])[0];
+  const oneLine = (telling ?? JSON.stringify(fields)).replaceAll(/\s+/g, " ");
+  return cap(oneLine, TOOL_INPUT_CHARS_MAX);
+}
+
+function describeLimit(event: Extract<ClaudeEvent, { type: "rateLimit" }>): string {
+  const until = event.resetsAtMs === undefined ? "" : `, until ${toIso(event.resetsAtMs)}`;
+  return `usage limit ${event.limit}: ${event.status}${until}`;
+}
+
+/** Never throws, unlike toISOString on a time that is out of range. */
+export function toIso(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? "an unreadable time" : date.toISOString();
+}
+
+type Fields = Record<string, unknown>;
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+function asRecord(value: unknown): Fields | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  // An object that is neither null nor an array may be read by any key; each read is checked.
+  return value as Fields;
+}
+function asArray(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+function asText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+function asNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}

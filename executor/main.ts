@@ -1,0 +1,320 @@
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { type AttemptDependencies, startAttempt } from "./attempt.js";
+import { type Backend, connectBackend, enrolOver, type FinalCode } from "./backend.js";
+import { findCli } from "./claude/binary.js";
+import { type LoginState, probeLogin } from "./claude/credentials.js";
+import { systemClock, within } from "./clock.js";
+import { type Config, ConfigError, loadConfig, secretsOf } from "./config.js";
+import { type HealthView, startHealth } from "./health.js";
+import { type Boot, type Enrol, IdentityError, loadIdentity, signAssertion } from "./identity.js";
+import { keepLease, type Lease } from "./lease.js";
+import { createLogger, type Logger } from "./logger.js";
+import { sweepProcesses } from "./processTree.js";
+import { createRedactor } from "./redact.js";
+import { createSupervisor, type Supervisor } from "./supervisor.js";
+import { VERSION } from "./version.js";
+import { sweepLeftovers } from "./workspace.js";
+
+/** How the process ends, for whoever supervises it (sysexits.h where it has a word for it). */
+const EXIT = {
+  ok: 0,
+  /** A variable of the configuration cannot be right. */
+  usage: 64,
+  /** The port of the health page is taken or may not be opened. */
+  unavailable: 69,
+  internal: 70,
+  /** Another process with this identity took over: do not start this one again. */
+  superseded: 76,
+  /** The executor was revoked, or its enrolment refused: a person has to act. */
+  refused: 77,
+  /** A second signal: 128 + SIGINT. */
+  killed: 130,
+} as const;
+
+const GO_OFFLINE_MS = 3_000;
+const KILL_MS_MAX = 2_000;
+const clock = systemClock;
+
+/** An end of the process that the operator has to understand: a code and one sentence. */
+class Ending extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+type Running = {
+  config: Config;
+  logger: Logger;
+  backend: Backend;
+  supervisor: Supervisor;
+  /** Rejects with an Ending when the identity is lost. */
+  lost: Promise<never>;
+};
+
+/** The whole life of the process: start, work until told to stop, leave in order. */
+async function main(): Promise<void> {
+  const markers = new Set<string>();
+  const firstSignal = untilFirstSignal(markers);
+  const config = loadConfig();
+  const redactor = createRedactor(secretsOf(config));
+  const logger = createLogger({
+    level: config.logLevel,
+    redact: (text) => redactor.text(text),
+    write: (line) => {
+      process.stderr.write(line);
+    },
+  });
+  if (config.pollIntervalGiven) {
+    logger.warn("pollIntervalUnused", { why: "assignments are pushed; nothing polls" });
+  }
+  await mkdir(config.tempDir, { recursive: true, mode: 0o700 });
+  const boot: Boot = { id: randomUUID(), at: clock.now() };
+  const [identity, cli, login] = await Promise.all([
+    loadIdentity({ ...config, enrol: (args) => enrol(config.convexUrl, args) }),
+    findCli({ given: config.claudeBin, searchPath: config.searchPath, clock }),
+    probeLogin(config.login),
+    sweepLeftovers(config.tempDir, { clock, logger }),
+  ]);
+  const { lost, onFinal } = expectIdentity();
+  const backend = connectBackend({
+    url: config.convexUrl,
+    clock,
+    logger,
+    executorId: identity.executorId,
+    assertion: () => signAssertion(identity, boot, clock),
+    onFinal,
+  });
+  const health: HealthState = {
+    login,
+    hasCli: cli !== undefined,
+    hasAuthFailed: false,
+    isDraining: false,
+    lease: undefined,
+  };
+  const supervisor = supervise({
+    config,
+    logger,
+    backend,
+    redactor,
+    health,
+    cliFile: cli?.file,
+    markers,
+  });
+  const running: Running = { config, logger, backend, supervisor, lost };
+  try {
+    await Promise.race([lost, firstSignal, work(running, health, cli?.version ?? "none")]);
+  } catch (error) {
+    supervisor.stopAll("abandon");
+    await supervisor.drain(0);
+    throw error;
+  }
+  await leave(running);
+}
+
+/** Registers, subscribes and keeps the lease; never resolves. */
+async function work(running: Running, health: HealthState, cliVersion: string): Promise<void> {
+  const { config, logger, backend, supervisor } = running;
+  const page = await startHealth({
+    ...config,
+    view: () => viewHealth(running, health),
+  }).catch((error: unknown) => {
+    const where = `${config.host}:${config.port}`;
+    throw new Ending(
+      EXIT.unavailable,
+      `The health page cannot use ${where}: ${String(error)}. Set PORT to a free port, or to 0 for any.`,
+    );
+  });
+  const grantedAt = clock.monotonic();
+  const { slots, leaseMs } = config;
+  const registration = { slots, leaseMs, version: VERSION, cliVersion, labels: [] };
+  const registered = await backend.register(registration);
+  health.lease = keepLease({
+    clock,
+    logger,
+    leaseMs: registered.leaseMs,
+    heartbeatMs: Math.min(config.heartbeatMs, registered.leaseMs / 3),
+    grantedAt,
+    held: () => supervisor.held(),
+    send: (held) => backend.heartbeat(held),
+    onDirective: (held, directive) => {
+      supervisor.heed(held, directive);
+    },
+    onDrain: (drain) => {
+      if (drain === health.isDraining) return;
+      health.isDraining = drain;
+      supervisor.setTaking(!drain);
+    },
+    onLost: () => {
+      supervisor.stopAll("leaseLost");
+    },
+  });
+  let isSubscribed = false;
+  backend.watchAssignments((assignments) => {
+    if (!isSubscribed) {
+      isSubscribed = true;
+      const startMs = Math.round(process.uptime() * 1000);
+      logger.info("subscribed", { name: config.name, port: page.port, slots, startMs, cliVersion });
+    }
+    supervisor.reconcile(assignments);
+  });
+  await new Promise(() => undefined);
+}
+
+/** In order: no new work, what runs ends or is interrupted, the backend hears that we are gone. */
+async function leave({ config, logger, backend, supervisor }: Running): Promise<void> {
+  await supervisor.drain(config.drainMs);
+  await within(clock, GO_OFFLINE_MS, backend.goOffline()).catch((error: unknown) => {
+    logger.warn("goOfflineFailed", { why: String(error) });
+  });
+  logger.info("stopped");
+  await within(clock, GO_OFFLINE_MS, backend.close());
+}
+
+function supervise(options: {
+  config: Config;
+  logger: Logger;
+  backend: Backend;
+  redactor: AttemptDependencies["redactor"];
+  health: HealthState;
+  cliFile: string | undefined;
+  markers: Set<string>;
+}): Supervisor {
+  const { config, logger, backend, redactor, health, cliFile, markers } = options;
+  const { searchPath, login } = config;
+  const deps: AttemptDependencies = {
+    backend,
+    clock,
+    logger,
+    redactor,
+    markers,
+    tempDir: config.tempDir,
+    git: { searchPath, hosts: config.gitHosts, localFolders: config.localRepositories },
+    cli: { file: cliFile, login, searchPath, isRoot: process.getuid?.() === 0 },
+  };
+  return createSupervisor({
+    slots: config.slots,
+    clock,
+    logger,
+    start: (assignment) => startAttempt(assignment, deps),
+    disown: (held) => {
+      const ending = notRunning();
+      backend.finish(held, ending).catch((error: unknown) => {
+        logger.warn("disownRefused", { ...held, why: String(error) });
+      });
+    },
+    onEnd: (outcome) => {
+      if (outcome?.kind === "succeeded") health.hasAuthFailed = false;
+      if (outcome?.kind === "failed" && outcome.reason === "cliAuth") health.hasAuthFailed = true;
+    },
+  });
+}
+
+/** What is said of an attempt that should run here and does not. */
+function notRunning(): Parameters<Backend["finish"]>[1] {
+  const message = "The executor no longer runs this attempt.";
+  return {
+    outcome: { kind: "failed", reason: "leaseExpired", message },
+    report: {
+      costUsd: 0,
+      tokens: { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 },
+      turns: 0,
+      permissionDenials: 0,
+    },
+  };
+}
+
+type HealthState = {
+  login: LoginState;
+  hasCli: boolean;
+  hasAuthFailed: boolean;
+  isDraining: boolean;
+  /** From the registration on. */
+  lease: Lease | undefined;
+};
+
+function viewHealth({ backend, supervisor }: Running, state: HealthState): HealthView {
+  const { lease, login } = state;
+  const isConnected = backend.isConnected();
+  const checks: [boolean, string][] = [
+    [!isConnected, "not connected to the deployment"],
+    [lease === undefined, "not registered yet"],
+    [lease?.isTrusted() === false, "no heartbeat was acknowledged in time"],
+    [state.isDraining, "draining: takes no new work"],
+    [!state.hasCli, "no claude binary; set CLAUDE_BIN or install it"],
+    [login.kind === "none", "no login for the CLI"],
+    [login.kind === "readOnlyFile", "the CLI's login file is read-only: it could not be renewed"],
+    [state.hasAuthFailed, "the API refused the CLI's login in the last attempt"],
+  ];
+  return {
+    problems: checks.filter(([isWrong]) => isWrong).map(([, words]) => words),
+    metrics: {
+      ...supervisor.counts(),
+      connected: Number(isConnected),
+      sinceHeartbeatMs: Math.round(lease?.sinceAcknowledgedMs() ?? -1),
+      uptimeMs: Math.round(process.uptime() * 1000),
+      residentBytes: process.memoryUsage.rss(),
+    },
+  };
+}
+
+function expectIdentity(): { lost: Promise<never>; onFinal: (code: FinalCode) => void } {
+  let onFinal: (code: FinalCode) => void = () => undefined;
+  const lost = new Promise<never>((_, reject) => {
+    onFinal = (code) => {
+      reject(
+        code === "SUPERSEDED"
+          ? new Ending(EXIT.superseded, "A newer process took over this executor's identity.")
+          : new Ending(EXIT.refused, "This executor was revoked; enrol it again to use it."),
+      );
+    };
+  });
+  return { lost, onFinal };
+}
+
+/**
+ * The first SIGTERM, SIGINT or SIGHUP asks to leave. The second ends the process at once, and with it
+ * every process tree of `markers`: nobody else would.
+ */
+function untilFirstSignal(markers: ReadonlySet<string>): Promise<void> {
+  return new Promise((resolve) => {
+    let count = 0;
+    for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(name, () => {
+        count += 1;
+        if (count === 1) resolve();
+        if (count === 2) void killEverything(markers).finally(() => process.exit(EXIT.killed));
+      });
+    }
+  });
+}
+
+async function killEverything(markers: ReadonlySet<string>): Promise<void> {
+  const sweeps = [...markers].map((marker) => sweepProcesses(marker, clock));
+  await within(clock, KILL_MS_MAX, Promise.allSettled(sweeps));
+}
+
+async function enrol(url: string, args: Parameters<Enrol>[0]): ReturnType<Enrol> {
+  return enrolOver(url)(args).catch((error: unknown) => {
+    throw new Ending(EXIT.unavailable, `The deployment at ${url} did not answer: ${String(error)}`);
+  });
+}
+
+function explain(error: unknown): { code: number; sentence: string } {
+  if (error instanceof Ending) return { code: error.code, sentence: error.message };
+  if (error instanceof ConfigError) return { code: EXIT.usage, sentence: error.message };
+  if (error instanceof IdentityError) return { code: EXIT.refused, sentence: error.message };
+  const sentence = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: EXIT.internal, sentence };
+}
+
+main().then(
+  () => process.exit(EXIT.ok),
+  (error: unknown) => {
+    const { code, sentence } = explain(error);
+    process.stderr.write(`executor: ${sentence}\n`);
+    process.exit(code);
+  },
+);
