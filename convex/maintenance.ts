@@ -73,6 +73,6 @@ async function sweep(ctx: MutationCtx): Promise<{ leases: number; jobs: number }
   for (const jobId of found.jobs) if (await Deadlines.actOnJob(ctx, jobId, now)) acted.jobs += 1;
   // Real reads: whoever sets an earlier deadline meanwhile makes this run again.
   const next = Math.min(await Leases.nextExpiry(ctx), await Jobs.nextDeadline(ctx));
-  await Timer.set(ctx, Math.max(next, now));
+  await Timer.set(ctx, next === Infinity ? null : Math.max(next, now));
   return acted;
 }

@@ -45,6 +45,8 @@ export default defineSchema({
     events: v.number(),
   })
     .index("by_ready", ["state.kind", "priority", "readyTs"])
+    // Beside by_ready for its order: lists are by creation.
+    // eslint-disable-next-line @convex-dev/no-duplicate-indexes
     .index("by_state", ["state.kind"])
     .index("by_executor", ["state.executorId"])
     .index("by_deadline", ["deadlineAt"])
@@ -153,8 +155,8 @@ export default defineSchema({
     since: v.number(),
   }),
 
-  /** The one timer chain: when it fires next. Written by model/timer. */
-  timer: defineTable({ nextAt: v.number(), generation: v.number() }),
+  /** The one timer chain: when it fires next; null is never. Written by model/timer. */
+  timer: defineTable({ nextAt: v.union(v.number(), v.null()), generation: v.number() }),
 
   /** Live end of an attempt's log. Written by model/logs. Read by logs:tail. */
   logTails: defineTable({

@@ -21,11 +21,16 @@ export function readAssertion(
   if (iss !== executorId || sub !== executorId || aud !== ASSERTION_AUDIENCE) return null;
   if (!isText(jti, [16, 64]) || !isText(boot, [1, 64])) return null;
   if (typeof iat !== "number" || typeof exp !== "number" || typeof bootAt !== "number") return null;
-  const issuedAt = iat * 1000;
   const expiresAt = exp * 1000;
-  if (issuedAt > now + CLOCK_SKEW_MS || expiresAt <= now - CLOCK_SKEW_MS) return null;
-  if (expiresAt - issuedAt > ASSERTION_MS_MAX || expiresAt <= issuedAt) return null;
+  if (!isForNow({ issuedAt: iat * 1000, expiresAt }, now)) return null;
   // A start in the future would lock every later process out.
   if (!Number.isFinite(bootAt) || bootAt < 0 || bootAt > now + CLOCK_SKEW_MS) return null;
   return { jti, boot, bootAt, expiresAt };
+}
+
+/** Whether an assertion of this life is good now, and its life is short enough. */
+function isForNow(life: { issuedAt: number; expiresAt: number }, now: number): boolean {
+  const { issuedAt, expiresAt } = life;
+  const isShort = expiresAt > issuedAt && expiresAt - issuedAt <= ASSERTION_MS_MAX;
+  return isShort && issuedAt <= now + CLOCK_SKEW_MS && expiresAt > now - CLOCK_SKEW_MS;
 }

@@ -80,7 +80,6 @@ function parsePath(text: string, allowed: Allowed): Checked<Repository> {
       "This deployment takes no local paths (ALLOW_LOCAL_REPOSITORIES is not 1). " + `${FORMS}.`,
     );
   }
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused here
   if (/[\u0000-\u001f\u007f]/.test(text)) {
     return refused(`The path ${quote(text)} has a control character.`);
   }

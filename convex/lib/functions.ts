@@ -87,7 +87,7 @@ async function requireUser(ctx: QueryCtx, needed: Role): Promise<Caller> {
   const sid = identity["sid"];
   const sessionId = typeof sid === "string" ? ctx.db.normalizeId("sessions", sid) : null;
   const session = sessionId === null ? null : await ctx.db.get("sessions", sessionId);
-  if (session === null || session.userId !== identity.subject) {
+  if (session?.userId !== identity.subject) {
     throw fail("UNAUTHENTICATED", "The session has ended: sign in again.");
   }
   const user = await ctx.db.get("users", session.userId);

@@ -148,7 +148,14 @@ export async function list(
 
 /** An attempt as people see it. */
 export function view(row: Doc<"attempts">): AttemptView {
-  const { _id, _creationTime, jobId, boot, finishedByExecutor, ...shown } = row;
-  void [_id, _creationTime, jobId, boot, finishedByExecutor];
-  return shown;
+  const { attempt, token, executorId, assignedAt, sessionId, phases } = row;
+  const { startedAt, spawnedAt, commit, end, report } = row;
+  return {
+    ...{ attempt, token, executorId, assignedAt, sessionId, phases },
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(spawnedAt === undefined ? {} : { spawnedAt }),
+    ...(commit === undefined ? {} : { commit }),
+    ...(end === undefined ? {} : { end }),
+    ...(report === undefined ? {} : { report }),
+  };
 }

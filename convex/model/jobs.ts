@@ -14,6 +14,7 @@ import * as Clock from "../lib/clock.js";
 import * as Attempts from "./attempts.js";
 import * as Dispatcher from "./dispatcher.js";
 
+/** Here, because who changes a job looks for it here; the file of its own keeps both small. */
 export { apply } from "./transitions.js";
 
 /** A submission whose parts were checked. */
@@ -123,10 +124,18 @@ export async function events(
     .query("events")
     .withIndex("by_job", (q) => q.eq("jobId", jobId))
     .take(limit);
-  return rows.map(({ _id, _creationTime, jobId: of, ...shown }) => {
-    void [_id, _creationTime, of];
-    return shown;
-  });
+  return rows.map(eventView);
+}
+
+/** An event as people see it. */
+function eventView(row: Doc<"events">): EventView {
+  const { seq, at, cause, from, to, actor, attempt, token, executorId, reason, detail } = row;
+  return {
+    ...{ seq, at, cause, from, to, actor, attempt, token },
+    ...(executorId === undefined ? {} : { executorId }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(detail === undefined ? {} : { detail }),
+  };
 }
 
 /** Jobs that an executor holds; never more than its slots. */

@@ -10,17 +10,17 @@ import type { MutationCtx } from "../_generated/server.js";
 /** Makes sure the chain fires at this time or earlier. Armed earlier already: does nothing. */
 export async function arm(ctx: MutationCtx, at: number): Promise<void> {
   const row = await ctx.db.query("timer").first();
-  if (row !== null && row.nextAt <= at) return;
+  if (row !== null && row.nextAt !== null && row.nextAt <= at) return;
   await set(ctx, at);
 }
 
-/** Sets the chain to fire at this time and not before; only a sweep, which saw all deadlines, may. */
-export async function set(ctx: MutationCtx, at: number): Promise<void> {
+/** Sets the chain to fire at this time and not before, or (null) not at all; only a sweep, which saw all deadlines, may. */
+export async function set(ctx: MutationCtx, at: number | null): Promise<void> {
   const row = await ctx.db.query("timer").first();
   const next = { nextAt: at, generation: (row?.generation ?? 0) + 1 };
   if (row === null) await ctx.db.insert("timer", next);
   else await ctx.db.patch("timer", row._id, next);
-  if (Number.isFinite(at)) {
+  if (at !== null) {
     await ctx.scheduler.runAt(at, internal.maintenance.wake, { generation: next.generation });
   }
 }

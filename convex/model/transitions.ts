@@ -87,7 +87,7 @@ type Step = { event: JobEvent; to: Target; at: number };
 async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: Step): Promise<Next> {
   switch (event.kind) {
     case "assign":
-      return assign(ctx, job, event, at);
+      return assign(ctx, job, { event, at });
     case "start":
       return start(ctx, job, at);
     case "phase":
@@ -118,8 +118,7 @@ async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: St
 async function assign(
   ctx: MutationCtx,
   job: Doc<"jobs">,
-  event: Extract<JobEvent, { kind: "assign" }>,
-  at: number,
+  { event, at }: { event: Extract<JobEvent, { kind: "assign" }>; at: number },
 ): Promise<Next> {
   const { executorId } = event;
   const attempt = job.attempt + 1;
@@ -152,9 +151,7 @@ async function phase(
   { event, at }: { event: Extract<JobEvent, { kind: "phase" }>; at: number },
 ): Promise<Next> {
   if (job.state.kind !== "running") throw new Error("Only a running job has phases");
-  const { kind, ...entered } = event;
-  void kind;
-  await Attempts.enter(ctx, job, { ...entered, at });
+  await Attempts.enter(ctx, job, { ...event, at });
   const to = job.cancelRequestedAt === undefined ? "running" : "canceling";
   return { to, patch: { state: { ...job.state, phase: event.phase } } };
 }
