@@ -70,10 +70,8 @@ function readUrl(typed: string): RepositoryInput {
 
 /** A branch, a tag or a commit. */
 export function readRef(typed: string): string {
-  const isPlain = /^[^\s~^:?*[\\\u0000-\u001f\u007f-]?[^\s~^:?*[\\\u0000-\u001f\u007f]*$/.test(
-    typed,
-  );
-  const isBad = typed.includes("..") || typed.includes("@{") || /(^\/|\/$|\.$|\.lock$)/.test(typed);
+  const isPlain = /^[^\s~^:?*[\\\u0000-\u001f\u007f]+$/.test(typed) && !typed.startsWith("-");
+  const isBad = typed.includes("..") || typed.includes("@{") || /^\/|\/$|\.$|\.lock$/.test(typed);
   if (typed === "" || typed.length > REF_CHARS_MAX || !isPlain || isBad) {
     throw usageError(`--ref ${shown(typed)} is no name of a branch, tag or commit.`);
   }
