@@ -8,6 +8,7 @@ import { api } from "../convex/_generated/api.js";
 import type { LogEntry, LogTail } from "../convex/protocol/log.js";
 import type {
   AttemptView,
+  EventView,
   ExecutorView,
   JobDetail,
   JobView,
@@ -107,6 +108,11 @@ export class Backend {
     return this.client.query(api.jobs.attempts, { jobId });
   }
 
+  /** The job's timeline, oldest first. */
+  listEvents(jobId: JobId): Promise<EventView[]> {
+    return this.client.query(api.jobs.events, { jobId });
+  }
+
   getLogTail(jobId: JobId, attempt: number): Promise<LogTail> {
     return this.client.query(api.logs.tail, { jobId, attempt });
   }
@@ -126,6 +132,10 @@ export class Backend {
   /** A one-time token with which an executor enrols itself. */
   async createEnrolment(label: string): Promise<string> {
     return (await this.client.mutation(api.executors.createEnrolment, { label })).token;
+  }
+
+  listExecutors(): Promise<ExecutorView[]> {
+    return this.client.query(api.executors.list, {});
   }
 
   watchExecutors(watcher: Watcher<ExecutorView[]>): Unsubscribe {

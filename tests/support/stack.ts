@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import { afterAll } from "vitest";
-import type { JobDetail } from "../../convex/protocol/view.js";
+import type { ExecutorView, JobDetail } from "../../convex/protocol/view.js";
 import type { JobId, Submission } from "../../cli/backend.js";
 import { killChildrenOnExit, type Child } from "../../cli/childProcess.js";
 import { readConfig } from "../../cli/config.js";
@@ -101,7 +101,7 @@ export class Stack {
       deployment: { backend: this.backend, people: this.people },
       root: findRoot(),
       name,
-      stateDir: path.join(own, "state"),
+      stateDir: this.stateDir(name),
       tempDir: path.join(own, "temp"),
       slots: this.options.slots ?? 1,
       localRepositories: this.options.repositories,
@@ -131,6 +131,17 @@ export class Stack {
       port: Number(new URL(this.backend.url).port),
       environment: readConfig().childEnvironment,
     });
+  }
+
+  /** Where an executor keeps its identity. */
+  stateDir(name: string): string {
+    return path.join(this.parts.folder, name, "state");
+  }
+
+  /** All executors as people see them now, in order of their names. */
+  async executorViews(): Promise<ExecutorView[]> {
+    const executors = await this.people.listExecutors();
+    return executors.sort((a, b) => a.name.localeCompare(b.name));
   }
 
   submit(submission: Submission): Promise<JobId> {

@@ -1,0 +1,94 @@
+/** What survives a SIGKILL of the executor, and of the backend. */
+import { expect, it } from "vitest";
+import { gitRepo } from "../support/gitRepo.js";
+import { speakAs } from "../support/executorIdentity.js";
+import { killHard, noneLeftWith, processesWith } from "../support/processes.js";
+import { waitsAt } from "../support/scripts.js";
+import { startStack } from "../support/stack.js";
+
+const repo = gitRepo();
+const repositories = [repo.path];
+const tokens = { input: 1, output: 1, cacheRead: 0, cacheCreation: 0 };
+const SHORT_LEASE = { LEASE_TIME: "3000", HEARTBEAT_INTERVAL: "500" };
+
+it("an executor killed mid-run: another finishes the job, and the first one's token is refused", async () => {
+  const stack = await startStack({
+    script: waitsAt("answer"),
+    repositories,
+    variables: SHORT_LEASE,
+  });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  const { latest: first } = await stack.running(jobId);
+  await stack.api.reached("answer");
+  await stack.killExecutor("executor-1");
+  await stack.addExecutor("executor-2");
+  stack.api.release("answer");
+  const job = await stack.ended(jobId);
+  expect(job.state.kind).toBe("succeeded");
+  expect(job).toMatchObject({ attempt: 2, charged: 1, interruptions: 1 });
+  expect(job.latest?.executorId).not.toBe(first?.executorId);
+  expect(job.latest?.token).toBeGreaterThan(first?.token ?? Infinity);
+
+  // The first executor is alive after all: its identity is good, its token is not.
+  const zombie = await speakAs(stack.url, stack.stateDir("executor-1"));
+  const held = { jobId, token: first?.token ?? 0 };
+  const refused = { code: "STALE_LEASE" };
+  const entries = [{ at: 0, kind: "text" as const, text: "from the dead" }];
+  const report = { costUsd: 1, tokens, turns: 1, permissionDenials: 0 };
+  try {
+    await expect(zombie.phase(held, { phase: "collecting" })).rejects.toMatchObject(refused);
+    await expect(zombie.appendLog(held, 0, entries)).rejects.toMatchObject(refused);
+    const outcome = { kind: "failed" as const, reason: "internal" as const, message: "late" };
+    await expect(zombie.finish(held, { outcome, report })).rejects.toMatchObject(refused);
+  } finally {
+    await zombie.close();
+  }
+  expect(await stack.people.getJob(jobId)).toEqual(job);
+
+  // What the killed process left running is ended by the next one on its machine.
+  expect(processesWith(`FONDATION_JOB=${jobId}:1`)).not.toEqual([]);
+  await stack.addExecutor("executor-1");
+  await noneLeftWith(`FONDATION_JOB=${jobId}:1`);
+});
+
+it("a stopped executor that wakes after its lease: the job ended once, elsewhere", async () => {
+  const stack = await startStack({
+    script: waitsAt("answer"),
+    repositories,
+    variables: SHORT_LEASE,
+  });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  await stack.running(jobId);
+  await stack.api.reached("answer");
+  const child = stack.executors.get("executor-1");
+  process.kill(child?.pid ?? 0, "SIGSTOP");
+  try {
+    await stack.addExecutor("executor-2");
+    await stack.job(jobId, (job) => job.attempt === 2 && job.latest?.spawnedAt !== undefined);
+    stack.api.release("answer");
+    const job = await stack.ended(jobId);
+    expect(job).toMatchObject({ attempt: 2, charged: 1, interruptions: 1 });
+    process.kill(child?.pid ?? 0, "SIGCONT");
+    await noneLeftWith(`FONDATION_JOB=${jobId}:1`);
+    const after = await stack.people.getJob(jobId);
+    expect(after).toEqual(job);
+    expect(after.state.kind).toBe("succeeded");
+  } finally {
+    killHard(child?.pid ?? 0);
+  }
+});
+
+it("a backend killed and started again mid-run: the executor reconnects, the job succeeds once", async () => {
+  const stack = await startStack({ script: waitsAt("answer"), repositories });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  await stack.running(jobId);
+  await stack.api.reached("answer");
+  await stack.crashBackend();
+  stack.api.release("answer");
+  const job = await stack.ended(jobId);
+  expect(job.state.kind).toBe("succeeded");
+  expect(job).toMatchObject({ attempt: 1, charged: 1, interruptions: 0 });
+  const events = await stack.people.listEvents(jobId);
+  expect(events.filter((e) => e.to === "succeeded")).toHaveLength(1);
+  expect(stack.api.requests.filter((r) => r.kind === "main")).toHaveLength(1);
+});

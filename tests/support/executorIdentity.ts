@@ -1,0 +1,28 @@
+import { randomUUID } from "node:crypto";
+import { connectBackend, type Backend } from "../../executor/backend.js";
+import { systemClock } from "../../executor/clock.js";
+import { loadIdentity, signAssertion } from "../../executor/identity.js";
+import { createLogger } from "../../executor/logger.js";
+
+/**
+ * Speaks as an enrolled executor whose process is gone: the same key, a newer boot. For showing that
+ * a good identity with a stale token changes nothing.
+ */
+export async function speakAs(url: string, stateDir: string): Promise<Backend> {
+  const identity = await loadIdentity({
+    stateDir,
+    name: "unused",
+    enrolToken: undefined,
+    enrol: () => Promise.reject(new Error("the executor is enrolled already")),
+  });
+  const boot = { id: randomUUID(), at: systemClock.now() };
+  const { executorId } = identity;
+  return connectBackend({
+    url,
+    clock: systemClock,
+    logger: createLogger({ level: "error", write: () => undefined, redact: (text) => text }),
+    executorId,
+    assertion: () => signAssertion(identity, boot, systemClock),
+    onFinal: () => undefined,
+  });
+}
