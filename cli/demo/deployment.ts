@@ -14,7 +14,7 @@ import { startExecutor, type ExecutorStart } from "./executorProcess.js";
 import { deploymentVariables, openSecrets } from "./secrets.js";
 
 /** After SIGTERM, before SIGKILL. */
-export const BACKEND_STOP_MS = 5_000;
+const BACKEND_STOP_MS = 5_000;
 export const EXECUTOR_STOP_MS = 8_000;
 /** From the start of an executor until the backend shows it online. */
 const ONLINE_MS_MAX = 30_000;

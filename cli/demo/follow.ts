@@ -15,7 +15,7 @@ export type Follow = {
 /** Resolves with the job when its state is terminal and its whole log was shown. */
 export async function followJob(follow: Follow): Promise<JobDetail> {
   const { backend, jobId, output } = follow;
-  const log = new AttemptLog(follow);
+  const log = new JobLog(follow);
   let unsubscribe: Unsubscribe | undefined;
   try {
     const ended = await new Promise<JobDetail>((resolve, reject) => {
@@ -28,7 +28,7 @@ export async function followJob(follow: Follow): Promise<JobDetail> {
         onError: reject,
       });
     });
-    await log.finish(ended.attempt);
+    await log.finish();
     return ended;
   } finally {
     unsubscribe?.();
@@ -45,7 +45,7 @@ export function isTerminal(state: JobState): boolean {
 const STEPS = ["queued", "cloning", "running", "collecting", "done"] as const;
 
 /** "step 3 of 5: running": where the job is, for people. */
-export function describeProgress({ state, attempt, attemptsMax }: JobDetail): string {
+function describeProgress({ state, attempt, attemptsMax }: JobDetail): string {
   const step = stepOf(state);
   const which = attempt > 1 ? `, attempt ${String(attempt)} of ${String(attemptsMax)}` : "";
   const why =
@@ -73,12 +73,10 @@ function stepOf(state: JobState): (typeof STEPS)[number] {
   }
 }
 
-/** Shows the log of the newest attempt in order, each entry once. */
-class AttemptLog {
+/** Shows the logs of the attempts one after the other, each entry once and in order. */
+class JobLog {
   private readonly from: Follow;
-  private attempt = 0;
-  private nextSeq = 0;
-  private chunksShown = 0;
+  private shown: AttemptShown = newlyShown(0);
   private unsubscribe: Unsubscribe | undefined;
   /** Updates are shown one after the other: fetching a chunk must not let a newer tail overtake it. */
   private queue: Promise<void> = Promise.resolve();
@@ -88,21 +86,27 @@ class AttemptLog {
   }
 
   follow(attempt: number, onError: (error: Error) => void): void {
-    if (attempt === this.attempt || attempt === 0) return;
+    if (attempt === this.shown.attempt) return;
     this.unsubscribe?.();
-    this.attempt = attempt;
-    this.queue = this.queue.then(() => {
-      this.nextSeq = 0;
-      this.chunksShown = 0;
-    });
-    if (attempt > 1) this.from.output.say(`attempt ${String(attempt)}`);
-    const { backend, jobId } = this.from;
+    const earlier = this.shown;
+    const shown = newlyShown(attempt);
+    this.shown = shown;
+    const { backend, jobId, output } = this.from;
+    const enqueue = (show: () => Promise<void>): void => {
+      this.queue = this.queue.then(show);
+      this.queue.catch(onError);
+    };
+    if (earlier.attempt > 0) {
+      enqueue(async () => {
+        await this.showRest(earlier);
+        output.say(`attempt ${String(attempt)}`);
+      });
+    }
     this.unsubscribe = backend.watchLogTail(
       { jobId, attempt },
       {
         onValue: (tail) => {
-          this.queue = this.queue.then(() => this.show(attempt, tail));
-          this.queue.catch(onError);
+          enqueue(() => this.show(shown, tail));
         },
         onError,
       },
@@ -110,11 +114,10 @@ class AttemptLog {
   }
 
   /** Shows what is still missing of the last attempt. */
-  async finish(attempt: number): Promise<void> {
+  async finish(): Promise<void> {
     this.stop();
     await this.queue;
-    if (attempt === 0) return;
-    await this.show(attempt, await this.from.backend.getLogTail(this.from.jobId, attempt));
+    if (this.shown.attempt > 0) await this.showRest(this.shown);
   }
 
   stop(): void {
@@ -122,20 +125,33 @@ class AttemptLog {
     this.unsubscribe = undefined;
   }
 
-  private async show(attempt: number, { sealedChunks, tailSeq, tail }: LogTail): Promise<void> {
-    if (attempt !== this.attempt) return;
+  private async showRest(shown: AttemptShown): Promise<void> {
     const { backend, jobId } = this.from;
-    for (; this.chunksShown < sealedChunks; this.chunksShown += 1) {
-      const chunk = await backend.getLogChunk({ jobId, attempt, index: this.chunksShown });
-      this.print(chunk.firstSeq, chunk.entries);
-    }
-    this.print(tailSeq, tail);
+    await this.show(shown, await backend.getLogTail(jobId, shown.attempt));
   }
 
-  private print(firstSeq: number, entries: readonly LogEntry[]): void {
-    for (const entry of entries.slice(Math.max(this.nextSeq - firstSeq, 0))) {
+  private async show(shown: AttemptShown, { sealedChunks, tailSeq, tail }: LogTail): Promise<void> {
+    const { backend, jobId } = this.from;
+    const { attempt } = shown;
+    for (; shown.chunks < sealedChunks; shown.chunks += 1) {
+      const chunk = await backend.getLogChunk({ jobId, attempt, index: shown.chunks });
+      this.print(shown, chunk);
+    }
+    this.print(shown, { firstSeq: tailSeq, entries: tail });
+  }
+
+  private print(shown: AttemptShown, { firstSeq, entries }: Numbered): void {
+    for (const entry of entries.slice(Math.max(shown.nextSeq - firstSeq, 0))) {
       this.from.output.say(formatEntry(entry));
     }
-    this.nextSeq = Math.max(this.nextSeq, firstSeq + entries.length);
+    shown.nextSeq = Math.max(shown.nextSeq, firstSeq + entries.length);
   }
 }
+
+/** Entries with the sequence number of the first. */
+type Numbered = { firstSeq: number; entries: readonly LogEntry[] };
+
+/** How much of an attempt's log was shown: sealed chunks, and the number of the entry to come. */
+type AttemptShown = { attempt: number; nextSeq: number; chunks: number };
+
+const newlyShown = (attempt: number): AttemptShown => ({ attempt, nextSeq: 0, chunks: 0 });
