@@ -1,6 +1,5 @@
 // Bundles each program into one file under dist/. `node ops/build.mjs [name …]`; no name builds all.
 import { build } from "esbuild";
-import { existsSync } from "node:fs";
 
 /** Programs and what stays outside their bundle (native code, and packages found by path at run time). */
 const programs = {
@@ -14,8 +13,24 @@ const banner = {
   js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);',
 };
 
+/**
+ * The convex package declares that its modules have no side effects, but in a package.json above the
+ * one that esbuild reads; without this every bundle carries the schema builder (11 kB).
+ */
+const convexWithoutSideEffects = {
+  name: "convex-without-side-effects",
+  setup(plugin) {
+    plugin.onResolve({ filter: /./ }, async ({ path, pluginData, ...from }) => {
+      if (pluginData === "resolving") return undefined;
+      const found = await plugin.resolve(path, { ...from, pluginData: "resolving" });
+      const isConvex = /node_modules[\\/]convex[\\/]dist[\\/]/.test(found.path);
+      return isConvex ? { path: found.path, sideEffects: false } : undefined;
+    });
+  },
+};
+
 const names = process.argv.slice(2);
-const unknown = names.filter((n) => !(n in programs));
+const unknown = names.filter((name) => !(name in programs));
 if (unknown.length > 0) {
   process.stderr.write(
     `unknown program ${unknown.join(", ")}; choose from ${Object.keys(programs).join(", ")}\n`,
@@ -24,9 +39,7 @@ if (unknown.length > 0) {
 }
 await Promise.all(
   Object.entries(programs)
-    .filter(
-      ([name, { entry }]) => (names.length === 0 || names.includes(name)) && existsSync(entry),
-    )
+    .filter(([name]) => names.length === 0 || names.includes(name))
     .map(([name, { entry, external }]) =>
       build({
         entryPoints: [entry],
@@ -36,9 +49,9 @@ await Promise.all(
         target: "node20",
         format: "esm",
         minify: true,
-        keepNames: true,
         sourcemap: true,
         external: [...external, "bufferutil", "utf-8-validate"],
+        plugins: [convexWithoutSideEffects],
         banner,
         logLevel: "warning",
       }),
