@@ -54,6 +54,8 @@ class AttemptSupervisor implements Supervisor {
   };
   #assignments: Assignment[] = [];
   #isTaking = true;
+  /** Once leaving, nothing is taken again, whatever the backend says. */
+  #isLeaving = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -99,7 +101,7 @@ class AttemptSupervisor implements Supervisor {
 
   async drain(graceMs: number): Promise<void> {
     const { clock, logger } = this.#options;
-    this.#isTaking = false;
+    this.#isLeaving = true;
     logger.info("draining", { running: this.#running.size, graceMs });
     if (graceMs > 0) await within(clock, graceMs, this.#allDone());
     this.stopAll("shutdown");
@@ -121,7 +123,7 @@ class AttemptSupervisor implements Supervisor {
   }
 
   #mayTake(): boolean {
-    return this.#isTaking && this.#running.size < this.#options.slots;
+    return this.#isTaking && !this.#isLeaving && this.#running.size < this.#options.slots;
   }
 
   #begin(assignment: Assignment): void {

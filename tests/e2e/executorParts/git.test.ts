@@ -1,0 +1,209 @@
+import { existsSync } from "node:fs";
+import { appendFile, chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Repository } from "../../../convex/protocol/job.js";
+import { collectChanges, takeBaseline } from "../../../executor/changes.js";
+import { systemClock } from "../../../executor/clock.js";
+import { cloneRepository } from "../../../executor/git.js";
+import { aFolder, aRepository, git } from "./fixtures.js";
+
+const SEARCH_PATH = "/usr/bin:/bin";
+let folder = { root: "", remove: (): Promise<void> => Promise.resolve() };
+const at = (...parts: string[]): string => path.join(folder.root, ...parts);
+
+beforeEach(async () => {
+  folder = await aFolder();
+});
+afterEach(() => folder.remove());
+
+function clone(
+  repository: Repository,
+  ref = "HEAD",
+  more: { localFolders?: string[]; signal?: AbortSignal } = {},
+) {
+  return cloneRepository(
+    { repository, ref },
+    {
+      rules: {
+        searchPath: SEARCH_PATH,
+        hosts: ["github.com"],
+        localFolders: more.localFolders ?? [folder.root],
+      },
+      folder: at("repo"),
+      home: folder.root,
+      marker: {},
+      clock: systemClock,
+      signal: more.signal ?? new AbortController().signal,
+    },
+  );
+}
+const local = (where: string): Repository => ({ kind: "local", path: where });
+
+describe("cloning", () => {
+  it("checks out the one commit of a branch, detached, without settings of the origin", async () => {
+    const origin = await aRepository(folder.root, { "a.txt": "a\n" });
+    expect(await clone(local(origin.path), "main")).toEqual({ ok: true, commit: origin.head });
+    expect(await readFile(at("repo", "README.md"), "utf8")).toBe("hello\n");
+    expect(git(at("repo"), "rev-list", "--count", "HEAD")).toBe("1");
+    expect(existsSync(at("repo", ".git", "hooks"))).toBe(false);
+  });
+
+  it.each(["v1", "first"] as const)("takes a tag or a commit (%s)", async (name) => {
+    const origin = await aRepository(folder.root, {});
+    const ref = name === "first" ? origin.first : name;
+    expect(await clone(local(origin.path), ref)).toEqual({ ok: true, commit: origin.first });
+  });
+
+  it("clones a bare repository", async () => {
+    const origin = await aRepository(folder.root, {});
+    git(folder.root, "clone", "--quiet", "--bare", origin.path, at("bare.git"));
+    expect(await clone(local(at("bare.git")))).toEqual({ ok: true, commit: origin.head });
+  });
+
+  it.each([
+    ["a missing folder", () => at("missing"), "HEAD", "repositoryNotFound"],
+    ["a folder that is no repository", () => at("plain"), "HEAD", "repositoryNotFound"],
+    ["a missing branch", () => at("origin"), "nope", "refNotFound"],
+    ["a missing commit", () => at("origin"), "1".repeat(40), "refNotFound"],
+    ["an option in place of a ref", () => at("origin"), "--upload-pack=touch pwned", "refNotFound"],
+    ["a refspec in place of a ref", () => at("origin"), "main:main", "refNotFound"],
+    ["a path outside the allowed folders", () => "/", "HEAD", "cloneDenied"],
+    ["a link that leads out of them", () => at("link"), "HEAD", "cloneDenied"],
+  ])("%s → failure", async (_, where, ref, reason) => {
+    await aRepository(folder.root, {});
+    await mkdir(at("plain"));
+    await symlink("/", at("link"));
+    expect(await clone(local(where()), ref)).toMatchObject({ ok: false, failure: { reason } });
+    expect(existsSync("pwned")).toBe(false);
+  });
+
+  it("clones no local path where none is allowed", async () => {
+    const origin = await aRepository(folder.root, {});
+    expect(await clone(local(origin.path), "HEAD", { localFolders: [] })).toMatchObject({
+      failure: {
+        reason: "cloneDenied",
+        message: expect.stringContaining("LOCAL_REPOSITORIES") as string,
+      },
+    });
+  });
+
+  it("asks no host that is not allowed", async () => {
+    const repository: Repository = { kind: "remote", host: "127.0.0.1:9", owner: "a", name: "b" };
+    expect(await clone(repository)).toMatchObject({ failure: { reason: "cloneDenied" } });
+  });
+
+  it("ends at once when it was stopped", async () => {
+    const origin = await aRepository(folder.root, {});
+    const result = await clone(local(origin.path), "HEAD", { signal: AbortSignal.abort() });
+    expect(result.ok).toBe(false);
+  });
+});
+
+describe("collecting changes", () => {
+  const tools = () => ({
+    searchPath: SEARCH_PATH,
+    home: folder.root,
+    marker: {},
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+  async function prepared(files: Record<string, string> = {}) {
+    const origin = await aRepository(folder.root, { "old.txt": "old\n", ...files });
+    const cloned = await clone(local(origin.path));
+    if (!cloned.ok) throw new Error(cloned.failure.message);
+    const baseline = { gitFolder: at("baseline.git"), repo: at("repo"), commit: cloned.commit };
+    await takeBaseline(baseline, tools());
+    return baseline;
+  }
+
+  it("is nothing when nothing was done", async () => {
+    expect(await collectChanges(await prepared(), tools())).toEqual({
+      files: 0,
+      insertions: 0,
+      deletions: 0,
+      patch: "",
+      patchTruncated: false,
+    });
+  });
+
+  it("sees edited, new, removed and committed files as one difference", async () => {
+    const baseline = await prepared();
+    await appendFile(at("repo", "README.md"), "more\n");
+    await writeFile(at("repo", "new file.txt"), "one\ntwo\n");
+    await rm(at("repo", "old.txt"));
+    await writeFile(at("repo", "committed.txt"), "c\n");
+    git(at("repo"), "add", "committed.txt");
+    git(at("repo"), "commit", "--quiet", "--message=by the model");
+    const changes = await collectChanges(baseline, tools());
+    expect(changes).toMatchObject({ files: 4, insertions: 4, deletions: 1, patchTruncated: false });
+    expect(changes.patch).toContain("+more");
+    expect(changes.patch).toContain("+++ b/new file.txt");
+  });
+
+  it("gives a patch that makes the same tree of the commit", async () => {
+    const baseline = await prepared();
+    await writeFile(at("repo", "README.md"), "changed\n");
+    await writeFile(at("repo", "new.txt"), "new\n");
+    const { patch } = await collectChanges(baseline, tools());
+    await writeFile(at("changes.patch"), patch);
+    git(at("origin"), "apply", at("changes.patch"));
+    expect(await readFile(at("origin", "README.md"), "utf8")).toBe("changed\n");
+    expect(await readFile(at("origin", "new.txt"), "utf8")).toBe("new\n");
+  });
+
+  it("runs nothing that the run wrote into the clone's settings, hooks or attributes", async () => {
+    const baseline = await prepared();
+    const trap = at("trap.sh");
+    await writeFile(trap, `#!/bin/sh\ntouch ${at("pwned")}\ncat\n`);
+    await chmod(trap, 0o755);
+    const settings = [
+      ["diff.external", trap],
+      ["core.fsmonitor", trap],
+      ["core.hooksPath", at("repo", "hooks")],
+      ["filter.evil.clean", trap],
+      ["filter.evil.process", trap],
+      ["diff.evil.textconv", trap],
+      ["diff.evil.command", trap],
+    ] as const;
+    for (const [key, value] of settings) git(at("repo"), "config", key, value);
+    await writeFile(at("repo", ".gitattributes"), "* filter=evil diff=evil\n");
+    await mkdir(at("repo", "hooks"));
+    await writeFile(at("repo", "hooks", "post-index-change"), `#!/bin/sh\ntouch ${at("pwned")}\n`);
+    await chmod(at("repo", "hooks", "post-index-change"), 0o755);
+    await writeFile(at("repo", "README.md"), "changed\n");
+    await mkdir(at("repo", "inner"));
+    git(at("repo", "inner"), "init", "--quiet");
+    git(at("repo", "inner"), "config", "core.fsmonitor", trap);
+    await writeFile(at("repo", "inner", "x"), "x\n");
+    const changes = await collectChanges(baseline, tools());
+    expect(changes.patch).toContain("+changed");
+    expect(existsSync(at("pwned"))).toBe(false);
+    // The trap is one: git with the clone's own settings falls into it.
+    git(at("repo"), "status", "--porcelain");
+    expect(existsSync(at("pwned"))).toBe(true);
+  });
+
+  it("shows text that attributes of the run would have hidden", async () => {
+    const baseline = await prepared();
+    await writeFile(at("repo", ".gitattributes"), "*.md -diff\n");
+    await writeFile(at("repo", "README.md"), "backdoor\n");
+    expect((await collectChanges(baseline, tools())).patch).toContain("+backdoor");
+  });
+
+  it("cuts a patch that is too long, and counts a file that is too large", async () => {
+    const baseline = await prepared();
+    await writeFile(at("repo", "long.txt"), "0123456789\n".repeat(20_000));
+    await writeFile(at("repo", "huge.bin"), Buffer.alloc(2 * 1024 * 1024, 1));
+    const changes = await collectChanges(baseline, tools());
+    expect(changes).toMatchObject({ files: 2, insertions: 20_000, patchTruncated: true });
+    expect(changes.patch.length).toBe(100_000);
+  });
+
+  it("fails, rather than guesses, when the run removed the clone's objects", async () => {
+    const baseline = await prepared();
+    await rm(at("repo", ".git"), { recursive: true });
+    await writeFile(at("repo", "README.md"), "changed\n");
+    await expect(collectChanges(baseline, tools())).rejects.toThrow("git");
+  });
+});
