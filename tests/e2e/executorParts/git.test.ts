@@ -62,15 +62,30 @@ describe("cloning", () => {
   });
 
   it.each([
-    ["a missing folder", () => at("missing"), "HEAD", "repositoryNotFound"],
-    ["a folder that is no repository", () => at("plain"), "HEAD", "repositoryNotFound"],
-    ["a missing branch", () => at("origin"), "nope", "refNotFound"],
-    ["a missing commit", () => at("origin"), "1".repeat(40), "refNotFound"],
-    ["an option in place of a ref", () => at("origin"), "--upload-pack=touch pwned", "refNotFound"],
-    ["a refspec in place of a ref", () => at("origin"), "main:main", "refNotFound"],
-    ["a path outside the allowed folders", () => "/", "HEAD", "cloneDenied"],
-    ["a link that leads out of them", () => at("link"), "HEAD", "cloneDenied"],
-  ])("%s → failure", async (_, where, ref, reason) => {
+    ["a missing folder", { where: () => at("missing"), ref: "HEAD", reason: "repositoryNotFound" }],
+    [
+      "a folder that is no repository",
+      { where: () => at("plain"), ref: "HEAD", reason: "repositoryNotFound" },
+    ],
+    ["a missing branch", { where: () => at("origin"), ref: "nope", reason: "refNotFound" }],
+    ["a missing commit", { where: () => at("origin"), ref: "1".repeat(40), reason: "refNotFound" }],
+    [
+      "an option in place of a ref",
+      { where: () => at("origin"), ref: "--upload-pack=touch pwned", reason: "refNotFound" },
+    ],
+    [
+      "a refspec in place of a ref",
+      { where: () => at("origin"), ref: "main:main", reason: "refNotFound" },
+    ],
+    [
+      "a path outside the allowed folders",
+      { where: () => "/", ref: "HEAD", reason: "cloneDenied" },
+    ],
+    [
+      "a link that leads out of them",
+      { where: () => at("link"), ref: "HEAD", reason: "cloneDenied" },
+    ],
+  ])("%s → failure", async (_, { where, ref, reason }) => {
     await aRepository(folder.root, {});
     await mkdir(at("plain"));
     await symlink("/", at("link"));

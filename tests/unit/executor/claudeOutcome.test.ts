@@ -232,7 +232,7 @@ describe("exit and events → outcome", () => {
     ],
     ["endless output", aRun({ isOutputTooLarge: true }), [done], "outputTooLarge"],
   ];
-  it.each(rows)("%s → failed, %s", (_, run, events, reason) => {
+  it.each(rows)("%s", (...[, run, events, reason]) => {
     expect(classify(run, factsOf(...events))).toMatchObject({ kind: "failed", reason });
   });
 
