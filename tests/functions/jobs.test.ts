@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { api } from "../../convex/_generated/api.js";
+import { codeOf, World } from "./world.js";
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllEnvs();
+});
+
+describe("submit", () => {
+  const good = { repository: "octo/hello", prompt: "Say hello" };
+
+  test("a job waits, with its defaults, under its submitter's name", async () => {
+    const operator = await world.user("operator");
+    const { jobId, deduplicated } = await operator.mutation(api.jobs.submit, good);
+    expect(deduplicated).toBe(false);
+    expect(await operator.query(api.jobs.get, { jobId })).toMatchObject({
+      state: { kind: "pending" },
+      submittedBy: "user:operator",
+      priority: 5,
+      attempt: 0,
+      attemptsMax: 3,
+      spec: { ref: "HEAD", limits: {} },
+      latest: null,
+    });
+  });
+
+  test("the same key by the same person → the same job; by another → another", async () => {
+    const one = await world.user("operator", "one");
+    const two = await world.user("operator", "two");
+    const args = { ...good, idempotencyKey: "k" };
+    const first = await one.mutation(api.jobs.submit, args);
+    expect(await one.mutation(api.jobs.submit, args)).toEqual({ ...first, deduplicated: true });
+    expect((await two.mutation(api.jobs.submit, args)).deduplicated).toBe(false);
+  });
+
+  test.each([
+    ["repository", { repository: "--upload-pack=x" }],
+    ["ref", { ref: "-x" }],
+    ["prompt", { prompt: " " }],
+    ["prompt of 1 MB", { prompt: "x".repeat(1_000_000) }],
+    ["limits", { limits: { maxTurns: 0 } }],
+    ["priority", { priority: 10 }],
+    ["idempotency key", { idempotencyKey: "" }],
+    ["local path", { repository: "/srv/repo" }],
+  ])("a bad %s → INVALID_ARGUMENT, and nothing is left behind", async (_, part) => {
+    const operator = await world.user("operator");
+    const before = await world.everything();
+    const call = operator.mutation(api.jobs.submit, { ...good, ...part });
+    expect(await codeOf(call)).toBe("INVALID_ARGUMENT");
+    expect(await world.everything()).toEqual(before);
+  });
+
+  test("an unknown field is refused", async () => {
+    const operator = await world.user("operator");
+    const args = { ...good, limits: { maxTurn: 1 } as object };
+    await expect(operator.mutation(api.jobs.submit, args)).rejects.toThrow("maxTurn");
+  });
+
+  test("hosts and local paths are the deployment's to allow", async () => {
+    vi.stubEnv("REPOSITORY_HOSTS", "git.example.org, github.com");
+    vi.stubEnv("ALLOW_LOCAL_REPOSITORIES", "1");
+    const operator = await world.user("operator");
+    const repositoryOf = async (repository: string) => {
+      const { jobId } = await operator.mutation(api.jobs.submit, { ...good, repository });
+      return (await operator.query(api.jobs.get, { jobId })).spec.repository;
+    };
+    expect(await repositoryOf("a/b")).toMatchObject({ host: "git.example.org" });
+    expect(await repositoryOf("/srv/repo")).toEqual({ kind: "local", path: "/srv/repo" });
+  });
+});
+
+describe("reading", () => {
+  test("list → newest first, by state, page by page", async () => {
+    const operator = await world.user("operator");
+    const ids = [await world.submit(), await world.submit(), await world.submit()];
+    const [oldest] = ids;
+    if (oldest === undefined) throw new Error("no job");
+    await operator.mutation(api.jobs.cancel, { jobId: oldest });
+    const first = await operator.query(api.jobs.list, {
+      paginationOpts: { numItems: 2, cursor: null },
+    });
+    expect(first.page.map((job) => job.jobId)).toEqual([ids[2], ids[1]]);
+    const second = await operator.query(api.jobs.list, {
+      paginationOpts: { numItems: 2, cursor: first.continueCursor },
+    });
+    expect(second.page.map((job) => job.jobId)).toEqual([oldest]);
+    const canceled = await operator.query(api.jobs.list, {
+      state: "canceled",
+      paginationOpts: { numItems: 5_000, cursor: null },
+    });
+    expect(canceled.page.map((job) => job.jobId)).toEqual([oldest]);
+  });
+
+  test("events → oldest first, dense, with actor and token", async () => {
+    const viewer = await world.user("viewer");
+    await world.executor("box", 1);
+    const jobId = await world.submit();
+    const events = await viewer.query(api.jobs.events, { jobId });
+    expect(events.map((e) => [e.seq, e.cause, e.from, e.to, e.actor, e.token])).toEqual([
+      [0, "submit", "none", "pending", "operator", 0],
+      [1, "assign", "pending", "assigned", "dispatcher", 1],
+    ]);
+    expect(await viewer.query(api.jobs.events, { jobId, limit: 1 })).toHaveLength(1);
+    expect(await codeOf(viewer.query(api.jobs.events, { jobId, limit: 0 }))).toBe(
+      "INVALID_ARGUMENT",
+    );
+  });
+
+  test("what does not exist → NOT_FOUND", async () => {
+    const operator = await world.user("operator");
+    const jobId = await world.submit();
+    await world.t.run((ctx) => ctx.db.delete("jobs", jobId));
+    const calls = [
+      operator.query(api.jobs.get, { jobId }),
+      operator.query(api.jobs.get, { jobId: "nonsense" }),
+      operator.mutation(api.jobs.cancel, { jobId }),
+      operator.mutation(api.jobs.retry, { jobId }),
+    ];
+    for (const call of calls) expect(await codeOf(call)).toBe("NOT_FOUND");
+  });
+
+  test("no list and no detail carries the prompt", async () => {
+    const viewer = await world.user("viewer");
+    const jobId = await world.submit();
+    const shown = [
+      await viewer.query(api.jobs.get, { jobId }),
+      await viewer.query(api.jobs.list, { paginationOpts: { numItems: 9, cursor: null } }),
+    ];
+    expect(JSON.stringify(shown)).not.toContain("Say hello");
+  });
+});
