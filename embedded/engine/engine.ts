@@ -39,6 +39,8 @@ export type CommitExtras = {
   meta?: readonly MetaWrite[];
   /** A new schema for a component: builds and drops indexes, and outdates everything older. */
   schema?: SchemaTables;
+  /** Runs with the commit, before anything else can begin. */
+  onCommitted?: () => void;
 };
 
 const NS_PER_MS = 1_000_000n;
@@ -128,15 +130,14 @@ export class Engine {
     if (!tx.isOpen) throw new Error("The transaction has ended.");
     try {
       this.#hooks.beforeCommit?.(tx);
-      if (tx.writes.isEmpty && extras.schema === undefined && extras.meta === undefined) {
-        return { ts: tx.snapshotTs };
-      }
+      if (tx.writes.isEmpty && Object.keys(extras).length === 0) return { ts: tx.snapshotTs };
       this.#validate(tx);
     } finally {
       tx.abort();
     }
     const ts = this.#nextTs();
     this.#apply(ts, [...tx.writes.writes()], extras);
+    extras.onCommitted?.();
     this.#hooks.afterCommit?.(ts);
     return { ts };
   }

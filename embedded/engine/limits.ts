@@ -59,6 +59,7 @@ export class Usage {
     scheduledFunctionArgsBytes: 0,
   };
   #limits: Limits;
+  #isPaused = false;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -66,6 +67,7 @@ export class Usage {
 
   /** Throws UserError when the limit is passed. */
   add(kind: keyof Limits, amount: number): void {
+    if (this.#isPaused) return;
     this.#used[kind] += amount;
     if (this.#used[kind] <= this.#limits[kind]) return;
     const { shortName, what } = BREACHES[kind];
@@ -81,6 +83,16 @@ export class Usage {
 
   remaining(kind: keyof Limits): number {
     return Math.max(0, this.#limits[kind] - this.#used[kind]);
+  }
+
+  /** What the body does is not counted. */
+  paused<T>(body: () => T): T {
+    this.#isPaused = true;
+    try {
+      return body();
+    } finally {
+      this.#isPaused = false;
+    }
   }
 
   /** Tightens limits relative to what is used already; returns how to undo it. */

@@ -1,5 +1,11 @@
-import type { Clock, Engine } from "../engine/engine.js";
+/** Opens and closes the whole of it: store, engine, deployment, runner. */
+import { type Clock, type CommitHooks, Engine } from "../engine/engine.js";
+import { FileStore } from "../store/fileStore.js";
+import { MemoryStore } from "../store/memoryStore.js";
+import { CoreRunner } from "./coreRunner.js";
 import type { Deployment } from "./deployment.js";
+import { IsolatePool, watchRejections } from "./isolatePool.js";
+import { LiveDeployment } from "./liveDeployment.js";
 import type { Runner } from "./runner.js";
 
 export type BackendOptions = {
@@ -9,20 +15,43 @@ export type BackendOptions = {
   /** CONVEX_CLOUD_URL and CONVEX_SITE_URL as functions see them. */
   cloudUrl?: string;
   siteUrl?: string;
+  /** false: a commit survives the end of the process, but perhaps not of the machine. */
+  isSynced?: boolean;
+  hooks?: CommitHooks;
 };
-
-/** A request by the outside to read something without a function (admin "data" command). */
-export type TablePage = { documents: string[]; isDone: boolean; continueCursor: string };
 
 export type Backend = {
   engine: Engine;
   deployment: Deployment;
   runner: Runner;
-  /** Waits for running mutations and durability, then closes. */
+  /** Waits for durability, then closes; what still runs fails. */
   close(): Promise<void>;
 };
 
-/** Opens the data folder (refused with one sentence if in use or newer) and the last deployment. */
-export function openBackend(_options: BackendOptions): Promise<Backend> {
-  return Promise.reject(new Error("not yet"));
+/**
+ * Opens the data folder and the last deployment. Throws DataFolderError (one sentence) when the
+ * folder is in use or was written by a newer version.
+ */
+export async function openBackend(options: BackendOptions): Promise<Backend> {
+  await Promise.resolve();
+  const { dataDir, clock, cloudUrl, siteUrl, isSynced = true, hooks } = options;
+  const store = dataDir === null ? new MemoryStore() : FileStore.open(dataDir, { isSynced });
+  const engine = new Engine({
+    store,
+    ...(clock === undefined ? {} : { clock }),
+    ...(hooks === undefined ? {} : { hooks }),
+  });
+  const pool = new IsolatePool();
+  const systemEnvironment = {
+    ...(cloudUrl === undefined ? {} : { CONVEX_CLOUD_URL: cloudUrl }),
+    ...(siteUrl === undefined ? {} : { CONVEX_SITE_URL: siteUrl }),
+  };
+  const deployment = new LiveDeployment({ engine, pool, systemEnvironment });
+  const runner = new CoreRunner({ engine, deployment, pool });
+  const unwatch = watchRejections();
+  const close = async (): Promise<void> => {
+    unwatch();
+    await engine.close();
+  };
+  return { engine, deployment, runner, close };
 }

@@ -27,5 +27,5 @@ export type MutationWithOutcome = MutationOutcome | { ok: "skipped" };
 export interface Runner extends FunctionRunner {
   runMutationWith(call: FunctionCall, options: MutationOptions): Promise<MutationWithOutcome>;
   /** What the action schedules after its job was canceled is inserted as canceled. */
-  scheduledAction(call: FunctionCall, scheduledFunctionId: string): Promise<ActionOutcome>;
+  scheduledAction(call: FunctionCall, scheduledFunctionId: string | null): Promise<ActionOutcome>;
 }

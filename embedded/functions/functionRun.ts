@@ -1,0 +1,134 @@
+/** One function with everything around it: arguments and return value checked, isolate borrowed. */
+import { type JSONValue, jsonToConvex, type Value } from "convex/values";
+import { hasCommitTs } from "../engine/commitTs.js";
+import { UserError } from "../engine/errors.js";
+import { Execution, type ExecutionOptions, type SyscallHost } from "./execution.js";
+import { FunctionFailure } from "./failure.js";
+import { invoke } from "./invoke.js";
+import type { IsolatePool } from "./isolatePool.js";
+import type { IsolateKind } from "./isolateGlobals.js";
+import { displayPath } from "./paths.js";
+import type { RegisteredFunction } from "./registry.js";
+import { mismatch, type TableOfId } from "./validators.js";
+
+const JSON_BYTES_MAX = 16 * 1024 * 1024;
+
+export type RunContext = {
+  pool: IsolatePool;
+  host: SyscallHost;
+  tableOfId: TableOfId;
+  isNodeModule: (path: string) => boolean;
+};
+export type FunctionResult = { json: string; execution: Execution };
+/** What convex/server hangs on exported functions. */
+type Invocable = {
+  invokeQuery?: (args: string) => Promise<string>;
+  invokeMutation?: (args: string) => Promise<string>;
+  invokeAction?: (requestId: string, args: string) => Promise<string>;
+};
+
+const TYPE_OF_KIND = { query: "Query", mutation: "Mutation", action: "Action" } as const;
+
+/** Throws FunctionFailure, or what ended the run from outside. */
+export async function runFunction(
+  context: RunContext,
+  found: RegisteredFunction,
+  options: ExecutionOptions & { args: JSONValue },
+): Promise<FunctionResult> {
+  const { args, kind } = options;
+  if (found.udfType !== TYPE_OF_KIND[kind]) {
+    throw new FunctionFailure(
+      `Trying to execute ${displayPath(found.path)} as ${TYPE_OF_KIND[kind]}, but it is defined as ${found.udfType}.`,
+      { code: "WrongFunctionType" },
+    );
+  }
+  checkArguments(found, args, context.tableOfId);
+  const isolate = context.pool.take(isolateKind(context, found));
+  const execution = new Execution(context.host, options);
+  let isClean = false;
+  try {
+    const text = await invoke(isolate, execution, () =>
+      start(isolate.load(found.path.module)[found.path.name] as Invocable, kind, args),
+    );
+    isClean = true;
+    const json = String(text);
+    checkResult(found, json, { tableOfId: context.tableOfId, depth: options.depth });
+    return { json, execution };
+  } finally {
+    context.pool.giveBack(isolate, isClean);
+  }
+}
+
+/** `load` runs in here too, so that what a module throws while imported is the function's failure. */
+function start(
+  exported: Invocable,
+  kind: ExecutionOptions["kind"],
+  args: JSONValue,
+): Promise<string> | undefined {
+  const argsText = JSON.stringify([args]);
+  switch (kind) {
+    case "query":
+      return exported.invokeQuery?.(argsText);
+    case "mutation":
+      return exported.invokeMutation?.(argsText);
+    case "action":
+      return exported.invokeAction?.("", argsText);
+  }
+}
+
+function isolateKind(context: RunContext, found: RegisteredFunction): IsolateKind {
+  if (found.udfType !== "Action") return "db";
+  return context.isNodeModule(found.path.module) ? "node" : "action";
+}
+
+function checkArguments(found: RegisteredFunction, args: JSONValue, tableOfId: TableOfId): void {
+  const value = parseValue(args, "ArgumentValidationError");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new FunctionFailure("ArgumentValidationError: Arguments must be an object.", {
+      code: "ArgumentValidation",
+    });
+  }
+  if (hasCommitTs(value)) {
+    throw new FunctionFailure("ArgumentValidationError: Arguments cannot hold db.vars.commitTs.", {
+      code: "ArgumentValidation",
+    });
+  }
+  if (found.args === null) return;
+  const reason = mismatch(found.args, value, tableOfId);
+  if (reason === null) return;
+  throw new FunctionFailure(`ArgumentValidationError: ${reason}`, { code: "ArgumentValidation" });
+}
+
+function checkResult(
+  found: RegisteredFunction,
+  json: string,
+  { tableOfId, depth }: { tableOfId: TableOfId; depth: number },
+): void {
+  if (json.length > JSON_BYTES_MAX) {
+    throw new UserError(
+      "FunctionReturnTooLarge",
+      `Function ${displayPath(found.path)} return value is too large (actual: ${json.length} bytes, limit: ${JSON_BYTES_MAX} bytes).`,
+    );
+  }
+  const mayHoldCommitTs = json.includes('"$commitTs"');
+  if (found.returns === null && !mayHoldCommitTs) return;
+  // The isolate gives JSON text of a value.
+  const value = parseValue(JSON.parse(json) as JSONValue, "ReturnsValidationError");
+  if (depth === 0 && mayHoldCommitTs && hasCommitTs(value)) {
+    throw new FunctionFailure(
+      "Uncaught Error: A function cannot return db.vars.commitTs: it is known only at commit.",
+    );
+  }
+  const reason = found.returns === null ? null : mismatch(found.returns, value, tableOfId);
+  if (reason === null) return;
+  throw new FunctionFailure(`ReturnsValidationError: ${reason}`, { code: "ReturnsValidation" });
+}
+
+function parseValue(json: JSONValue, label: string): Value {
+  try {
+    return jsonToConvex(json);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FunctionFailure(`${label}: ${reason}`, { code: "ArgumentValidation" });
+  }
+}

@@ -1,0 +1,62 @@
+/** Runs user code to its end: its answer, its failure, or the finding that it has none. */
+import type { Execution } from "./execution.js";
+import { FunctionFailure, failureOf } from "./failure.js";
+import type { Isolate } from "./isolate.js";
+
+/** Turns of the event loop without anything pending after which a promise is given up. */
+const IDLE_TURNS_MAX = 50;
+
+/**
+ * The value that `call` gives in the isolate, after all host calls it made are done. Throws
+ * FunctionFailure, or what ended the run from outside (a conflict).
+ */
+export async function invoke(
+  isolate: Isolate,
+  execution: Execution,
+  call: () => unknown,
+): Promise<unknown> {
+  isolate.execution = execution;
+  try {
+    const value = await settled(isolate, execution, call);
+    await execution.drain();
+    if (execution.fatal !== null) throw execution.fatal;
+    if (execution.unhandled !== null) throw failureOf(execution.unhandled);
+    return value;
+  } catch (error) {
+    if (execution.fatal !== null) throw execution.fatal;
+    throw failureOf(error);
+  } finally {
+    execution.stop();
+  }
+}
+
+function settled(isolate: Isolate, execution: Execution, call: () => unknown): Promise<unknown> {
+  const running = Promise.resolve().then(call);
+  if (execution.kind === "action") return running;
+  return new Promise((resolve, reject) => {
+    let idleTurns = 0;
+    let turn: NodeJS.Immediate;
+    const look = (): void => {
+      const isBusy = execution.pendingCalls > 0 || isolate.hostWork > 0;
+      idleTurns = isBusy ? 0 : idleTurns + 1;
+      if (idleTurns > IDLE_TURNS_MAX) {
+        reject(new FunctionFailure("Returned promise will never resolve"));
+      } else {
+        turn = setImmediate(look);
+      }
+    };
+    turn = setImmediate(look);
+    running.then(
+      (value) => {
+        clearImmediate(turn);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearImmediate(turn);
+        // Passed on as it was thrown: objects of the isolate's realm are not Error here.
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
+        reject(error);
+      },
+    );
+  });
+}

@@ -1,0 +1,46 @@
+/** Answers given to mutations over WebSockets, so that a mutation sent again is not run again. */
+import { CommitTsPlaceholder, type JSONValue } from "convex/values";
+import type { Transaction } from "../engine/transaction.js";
+import type { SessionRequest } from "./types.js";
+
+const TABLE = "_session_requests";
+
+export type RecordedAnswer = { value: JSONValue; logLines: string[]; ts: bigint };
+
+export function findAnswer(tx: Transaction, session: SessionRequest): RecordedAnswer | null {
+  const range = [
+    { type: "Eq", fieldPath: "sessionId", value: session.sessionId },
+    { type: "Eq", fieldPath: "requestId", value: session.requestId },
+  ] as const;
+  for (const row of tx.scan(TABLE, { index: "by_session", range })) {
+    // Written by `recordAnswer` only.
+    const answer = JSON.parse(String(row["answer"])) as Omit<RecordedAnswer, "ts">;
+    return { ...answer, ts: row["ts"] as bigint };
+  }
+  return null;
+}
+
+export function recordAnswer(
+  tx: Transaction,
+  session: SessionRequest,
+  answer: { value: JSONValue; logLines: string[] },
+): void {
+  tx.insert(TABLE, {
+    sessionId: session.sessionId,
+    requestId: session.requestId,
+    answer: JSON.stringify(answer),
+    ts: new CommitTsPlaceholder(),
+  });
+}
+
+/** Removes answers older than `beforeMs` that no client will ask for again; at most `limit`. */
+export function pruneAnswers(tx: Transaction, beforeMs: number, limit: number): number {
+  const range = [{ type: "Lt", fieldPath: "_creationTime", value: beforeMs }] as const;
+  const old: string[] = [];
+  for (const row of tx.scan(TABLE, { range })) {
+    if (old.length >= limit) break;
+    old.push(row._id);
+  }
+  for (const id of old) tx.remove(TABLE, id);
+  return old.length;
+}
