@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "./errors.js";
+import { lastWords } from "./lastWords.js";
 import { descendantsOf } from "./processTree.js";
 
 /** Characters of stderr kept to explain a failure. */
@@ -19,8 +20,8 @@ export type Child = {
   name: string;
   pid: number;
   exited: Promise<Exit>;
-  /** Newest part of what it wrote on stderr. */
-  stderr: () => string;
+  /** Why it ended, out of the newest part of what it wrote on stderr. */
+  lastWords: () => string;
   /** Resolves with the first line of stdout; rejects when the child ends or the time is over before. */
   firstLine: (timeoutMs: number) => Promise<string>;
   /** SIGTERM, and after the grace SIGKILL to it and all it started. Resolves when it is gone. */
@@ -88,8 +89,8 @@ class Running implements Child {
     });
   }
 
-  stderr(): string {
-    return this.stderrTail.trim();
+  lastWords(): string {
+    return lastWords(this.stderrTail);
   }
 
   async firstLine(timeoutMs: number): Promise<string> {
@@ -98,7 +99,7 @@ class Running implements Child {
       return await Promise.race([
         this.line,
         this.exited.then((exit) => {
-          throw new CommandError(this.stderr() || `${this.name} ended (${describeExit(exit)})`);
+          throw new CommandError(this.lastWords() || `${this.name} ended (${describeExit(exit)})`);
         }),
         sleep(timeoutMs, undefined, { signal: over.signal }).then(() => {
           throw new CommandError(

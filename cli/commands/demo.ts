@@ -197,7 +197,7 @@ function loss(parts: readonly Child[], signal: AbortSignal): Promise<never> {
     signal.addEventListener("abort", interrupted, { once: true });
     for (const part of parts) {
       void part.exited.then(() => {
-        reject(new CommandError(`${part.name} ended by itself: ${part.stderr()}`));
+        reject(new CommandError(`${part.name} ended by itself: ${part.lastWords()}`));
       });
     }
   });

@@ -127,6 +127,6 @@ export async function deployFunctions({
   const { code } = await child.exited;
   limit.removeEventListener("abort", stop);
   signal?.throwIfAborted();
-  if (code !== 0) throw new CommandError(`convex deploy did not succeed: ${child.stderr()}`);
+  if (code !== 0) throw new CommandError(`convex deploy did not succeed: ${child.lastWords()}`);
   return Math.round(performance.now() - startedAt);
 }

@@ -51,6 +51,12 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   onStep?.("starting the backend");
   const backendDir = path.join(dataDir, "backend");
   const backend = await startBackend({ root, dataDir: backendDir, port, environment });
+  // Stops the push when we are interrupted or have failed already.
+  const cut = new AbortController();
+  const pass = (): void => {
+    cut.abort(signal?.reason);
+  };
+  signal?.addEventListener("abort", pass, { once: true });
   try {
     signal?.throwIfAborted();
     // Only now: whoever starts the backend holds the folder's lock.
@@ -58,7 +64,12 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     await setVariables(backend, { ...deploymentVariables(secrets), ...options.variables });
     onStep?.("pushing convex/ with the official CLI");
     const deployMs =
-      options.deploy === false ? 0 : await deployFunctions({ root, backend, environment, signal });
+      options.deploy === false
+        ? 0
+        : await Promise.race([
+            deployFunctions({ root, backend, environment, signal: cut.signal }),
+            endOf(backend.child),
+          ]);
     onStep?.("signing in");
     await setUpAdministrator(backend.url, secrets);
     const people = await signIn(backend.url, secrets);
@@ -68,9 +79,18 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     };
     return { backend, people, deployMs, close };
   } catch (error) {
+    cut.abort(error);
     await backend.child.stop(BACKEND_STOP_MS);
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", pass);
   }
+}
+
+/** Rejects when the child ends. */
+async function endOf(child: Child): Promise<never> {
+  await child.exited;
+  throw new CommandError(`${child.name} ended by itself: ${child.lastWords()}`);
 }
 
 export type ExecutorOptions = Omit<ExecutorStart, "url" | "enrolToken"> & {
@@ -107,11 +127,11 @@ async function isOnline({ child, name, people, signal }: Waiting): Promise<void>
         reject(
           signal?.aborted === true
             ? asError(signal.reason)
-            : new CommandError(`${child.name} did not come online: ${child.stderr()}`),
+            : new CommandError(`${child.name} did not come online: ${child.lastWords()}`),
         );
       });
       void child.exited.then(() => {
-        reject(new CommandError(`${child.name} ended: ${child.stderr()}`));
+        reject(new CommandError(`${child.name} ended: ${child.lastWords()}`));
       });
       unsubscribe = people.watchExecutors({
         onValue: (executors) => {
