@@ -41,20 +41,23 @@ async function makeSigningKey(): Promise<string> {
   return JSON.stringify({ ...(await crypto.subtle.exportKey("jwk", pair.privateKey)), kid: "k1" });
 }
 
+type Limits = { documentsRead?: number; documentsWritten?: number };
+
 /** A deployment of the functions with nobody in it, at START, with its clock under control. */
 export class World {
   readonly t: TestConvex<typeof schema>;
-  private constructor() {
-    this.t = convexTest({ schema, modules });
+  private constructor(limits: Limits) {
+    this.t = convexTest({ schema, modules, transactionLimits: limits });
   }
 
-  static async make(): Promise<World> {
+  /** Limits hold for each transaction, those of the test itself included. */
+  static async make(limits: Limits = {}): Promise<World> {
     vi.useFakeTimers({ now: START });
     vi.stubEnv("AUTH_ISSUER", ISSUER);
     vi.stubEnv("AUTH_USER_PRIVATE_JWK", await signingKey);
     vi.stubEnv("AUTH_EXECUTOR_PRIVATE_JWK", await signingKey);
     vi.stubEnv("SETUP_TOKEN", "set-me-up");
-    return new World();
+    return new World(limits);
   }
 
   /** A signed-in person of this role. */

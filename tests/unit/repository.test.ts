@@ -4,10 +4,6 @@ import { isCommit, parseRef, parseRepository } from "../../convex/domain/reposit
 
 const allowed = { hosts: ["github.com", "git.example.org"], local: false };
 const local = { ...allowed, local: true };
-const remote = (host: string, owner: string, name: string) => ({
-  ok: true,
-  value: { kind: "remote", host, owner, name },
-});
 
 describe("a repository is read", () => {
   test.each([
@@ -17,8 +13,11 @@ describe("a repository is read", () => {
     ["https://github.com/octo/hello", "github.com", "octo", "hello"],
     ["https://GitHub.com/octo/hello.git/", "github.com", "octo", "hello"],
     ["https://git.example.org/a/b_c-d", "git.example.org", "a", "b_c-d"],
-  ])("%s", (typed, host, owner, name) => {
-    expect(parseRepository(typed, allowed)).toEqual(remote(host, owner, name));
+  ])("%s", (typed, ...[host, owner, name]) => {
+    expect(parseRepository(typed, allowed)).toEqual({
+      ok: true,
+      value: { kind: "remote", host, owner, name },
+    });
   });
 
   test.each([
