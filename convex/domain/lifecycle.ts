@@ -1,4 +1,4 @@
-import type { FailureReason, JobState, JobStateKind } from "../protocol/job.js";
+import type { JobState, JobStateKind } from "../protocol/job.js";
 import { JOB_STATE_KINDS } from "../protocol/job.js";
 
 /**
@@ -110,12 +110,6 @@ export function isHeld(state: JobState): state is Extract<JobState, { executorId
 export function isTerminal(kind: Row): boolean {
   return kind === "succeeded" || kind === "failed" || kind === "canceled";
 }
-
-/** The reason an event of the backend's own making ends an attempt with. */
-export type BackendReason = Extract<
-  FailureReason,
-  "leaseExpired" | "notStarted" | "superseded" | "revoked" | "timedOut" | "shutdown"
->;
 
 /** The table as a Mermaid state diagram; convex/README.md holds it between markers. */
 export function diagram(): string {

@@ -1,4 +1,4 @@
-import { FAILURE_REASONS, type FailureReason } from "../protocol/job.js";
+import type { FailureReason } from "../protocol/job.js";
 import { INTERRUPTIONS_MAX } from "../protocol/limits.js";
 
 /** What one failure reason means for the job and for its executor. */
@@ -118,5 +118,3 @@ export function count(
   const others = failures.filter((f) => f.reason !== reason);
   return { failures: [...others, { reason, count: before + 1 }], occurrences: before + 1 };
 }
-
-export const REASONS_MAX = FAILURE_REASONS.length;
