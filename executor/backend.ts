@@ -15,6 +15,7 @@ import type { AppendReply, LogEntry } from "../convex/protocol/log.js";
 import { type Clock, pause } from "./clock.js";
 import type { Enrol } from "./identity.js";
 import type { Logger } from "./logger.js";
+import { smallFetch } from "./smallFetch.js";
 
 /** The queue, as an executor sees it: the only way in or out of Convex. Failures are BackendError. */
 export interface Backend {
@@ -48,7 +49,6 @@ export type FinalCode = Extract<ErrorCode, "SUPERSEDED" | "REVOKED">;
 
 const TOKEN_RETRY_MS_MIN = 250;
 const TOKEN_RETRY_MS_MAX = 15_000;
-const TOKEN_REQUEST_MS_MAX = 20_000;
 
 type Connection = {
   url: string;
@@ -187,8 +187,7 @@ function httpClient(url: string): ConvexHttpClient {
   return new ConvexHttpClient(url, {
     skipConvexDeploymentUrlCheck: true,
     logger: false,
-    fetch: (input, init) =>
-      fetch(input, { ...init, signal: AbortSignal.timeout(TOKEN_REQUEST_MS_MAX) }),
+    fetch: smallFetch,
   });
 }
 
