@@ -1,12 +1,13 @@
 /** The admin key: made once, kept in the data folder, compared in constant time. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const KEY_FILE = "adminKey";
 const KEY_NAME = "embedded";
 const KEY_BYTES = 32;
 const OWNER_ONLY = 0o600;
+const FOLDER_OWNER_ONLY = 0o700;
 const KEY_FORM = /^[^|\s:]+\|[0-9a-f]{32,}$/;
 
 export const newAdminKey = (): string => `${KEY_NAME}|${randomBytes(KEY_BYTES).toString("hex")}`;
@@ -19,6 +20,8 @@ export const adminKeyName = (key: string): string => key.split("|")[0] ?? "";
  * `name|hex`.
  */
 export async function loadAdminKey(dataDir: string): Promise<{ key: string; file: string }> {
+  // Made by the store already, unless the documents are in memory.
+  await mkdir(dataDir, { recursive: true, mode: FOLDER_OWNER_ONLY });
   const file = join(dataDir, KEY_FILE);
   try {
     // "wx" fails when the file exists, so two starts never make two keys.

@@ -20,7 +20,7 @@ const pushedModule = z.looseObject({
 export const startPushForm = z.looseObject({
   dryRun: z.boolean().default(false),
   appDefinition: z.looseObject({
-    definition: z.looseObject({ path: z.string() }).nullable(),
+    dependencies: z.array(z.string()),
     schema: pushedModule.nullable(),
     changedModules: z.array(pushedModule),
     unchangedModuleHashes: z.array(z.looseObject({ path: z.string() })),
@@ -49,10 +49,10 @@ export class Pushes {
   /** Analyses without changing anything. Throws PushError. */
   async start(form: z.output<typeof startPushForm>) {
     const { appDefinition, componentDefinitions } = form;
-    if (appDefinition.definition !== null || componentDefinitions.length > 0) {
+    if (appDefinition.dependencies.length > 0 || componentDefinitions.length > 0) {
       throw new PushError(
         "ComponentsUnsupported",
-        "Components (convex.config.ts) are not supported by the embedded backend yet; remove the file or use another deployment",
+        "Components (app.use in convex.config.ts) are not supported by the embedded backend yet; remove them or use another deployment",
       );
     }
     if (appDefinition.unchangedModuleHashes.length > 0) {

@@ -10,6 +10,10 @@ export const httpLimits = {
   pushBytesMax: 256 * MIB,
   /** Queries of one query_batch. */
   batchMax: 100,
+  /** How long a timestamp given out by query_ts can be read at. */
+  snapshotMs: 30_000,
+  /** Such timestamps at one time; the oldest gives way. */
+  snapshotsMax: 1_000,
   /** How long a client may take to send its head and body. */
   requestTimeoutMs: 60_000,
 } as const;

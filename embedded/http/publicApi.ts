@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.js";
 import type { FunctionCall, FunctionRunner, Outcome } from "../functions/types.js";
 import { decodeTimestamp, encodeTimestamp } from "../sync/protocol.js";
 import { httpLimits } from "./limits.js";
+import { RecentSnapshots } from "./recentSnapshots.js";
 import { HttpError, parseForm, parseJson, type HttpRequest, type Reply } from "./request.js";
 import type { Route } from "./router.js";
 
@@ -27,6 +28,7 @@ type Kind = "query" | "mutation" | "action" | "any";
 
 export function publicApi(options: { engine: Engine; runner: FunctionRunner }): Route[] {
   const { engine, runner } = options;
+  const snapshots = new RecentSnapshots(engine);
   const run = async (request: HttpRequest, form: CallForm, kind: Kind) =>
     answer(await runKind({ runner, kind, call: await toCall(request, form) }), form.format);
   const post = (kind: Kind) => async (request: HttpRequest) =>
@@ -53,7 +55,7 @@ export function publicApi(options: { engine: Engine; runner: FunctionRunner }): 
       method: "POST",
       path: "/api/query_ts",
       handle: async () => {
-        const ts = engine.latestTs();
+        const ts = snapshots.take();
         await engine.whenDurable(ts);
         return { json: { ts: encodeTimestamp(ts) } };
       },
@@ -64,6 +66,7 @@ export function publicApi(options: { engine: Engine; runner: FunctionRunner }): 
       handle: async (request) => {
         const form = await request.json(callForm, httpLimits.callBytesMax);
         const ts = readTimestamp(form.ts);
+        if (!snapshots.has(ts)) throw tooOld();
         return answer(await runner.query(await toCall(request, form), { ts }), form.format);
       },
     },
@@ -158,8 +161,10 @@ function plain(value: Value): JSONValue {
   if (value instanceof ArrayBuffer) return Buffer.from(value).toString("base64");
   if (Array.isArray(value)) return value.map((item: Value) => plain(item));
   if (typeof value === "object" && value !== null) {
+    // Results hold no commit-timestamp placeholder: it is resolved before they are given out.
+    const fields = value as Record<string, Value | undefined>;
     return Object.fromEntries(
-      Object.entries(value).flatMap(([key, inner]) =>
+      Object.entries(fields).flatMap(([key, inner]) =>
         inner === undefined ? [] : [[key, plain(inner)]],
       ),
     );
@@ -177,6 +182,13 @@ function fromSearch(request: HttpRequest): CallForm {
     format: search.get("format"),
   });
 }
+
+const tooOld = () =>
+  new HttpError(
+    400,
+    "SnapshotTooOld",
+    `the timestamp is not one of the last ${httpLimits.snapshotMs / 1000} s; ask /api/query_ts for a new one`,
+  );
 
 /** `/api/run/dir/file/fn` → `dir/file:fn`. */
 function pathOfRun(pathname: string): string {

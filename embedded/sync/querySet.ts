@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { JSONValue } from "convex/values";
+import type { Subscription } from "../engine/engine.js";
 import type { QueryOutcome } from "../functions/types.js";
 import { syncLimits } from "./limits.js";
 import { ProtocolError, type AddedQuery, type QueryModification } from "./protocol.js";
@@ -16,12 +17,12 @@ export type HeldQuery = {
   readonly args: JSONValue;
   /** Starts as the client sent it; every run replaces it, so that re-runs read the same interval. */
   journal: string | null;
-  /** True from the start and whenever a commit touched what the last run read. */
-  isStale: boolean;
+  /** The last result was computed for another identity. */
+  isOutdated: boolean;
   /** Digest of what was last sent; null until something was. */
   sentDigest: string | null;
-  /** Ends the watch on the last run's reads; null until the first run. */
-  unwatch: (() => void) | null;
+  /** Watches what the last run read; null until the first run. */
+  watch: Subscription | null;
 };
 
 export class QuerySet {
@@ -43,15 +44,18 @@ export class QuerySet {
 
   /** Queries whose result must be computed before the next Transition. */
   stale(): HeldQuery[] {
-    return [...this.#queries.values()].filter((query) => query.isStale);
+    return [...this.#queries.values()].filter(
+      ({ watch, isOutdated }) => isOutdated || watch?.isValid !== true,
+    );
   }
 
   isHeld(query: HeldQuery): boolean {
     return this.#queries.get(query.queryId) === query;
   }
 
-  markAllStale(): void {
-    for (const query of this.#queries.values()) query.isStale = true;
+  /** All must run again, for a new identity. */
+  markAllOutdated(): void {
+    for (const query of this.#queries.values()) query.isOutdated = true;
   }
 
   /** The ids removed since this was last called. */
@@ -63,7 +67,7 @@ export class QuerySet {
 
   /** Drops every watch; the set is not used afterwards. */
   close(): void {
-    for (const query of this.#queries.values()) query.unwatch?.();
+    for (const query of this.#queries.values()) query.watch?.close();
     this.#queries.clear();
   }
 
@@ -80,9 +84,9 @@ export class QuerySet {
       componentPath: added.componentPath ?? "",
       args: added.args[0] ?? {},
       journal: added.journal ?? null,
-      isStale: true,
+      isOutdated: false,
       sentDigest: null,
-      unwatch: null,
+      watch: null,
     });
   }
 
@@ -90,7 +94,7 @@ export class QuerySet {
     const query = this.#queries.get(queryId);
     if (query === undefined)
       throw new ProtocolError(`query ${queryId} was removed but never added`);
-    query.unwatch?.();
+    query.watch?.close();
     this.#queries.delete(queryId);
     this.#removed.push(queryId);
   }

@@ -52,7 +52,8 @@ export class Session {
   /** Null until Connect, which must come first. */
   #sessionId: string | null = null;
   #clockSkewMs: number | undefined;
-  #mutationTs = 0n;
+  /** How many succeeded; the client waits for a Transition after each. */
+  #answeredMutations = 0;
   #mutations: Promise<void> = Promise.resolve();
   #unresolvedMutations = 0;
   #runningActions = 0;
@@ -71,7 +72,7 @@ export class Session {
         identity: this.#identityVersion,
         who: this.#caller.identity,
         request: this.#requestOf(this.#caller),
-        mutationTs: this.#mutationTs,
+        answeredMutations: this.#answeredMutations,
       }),
       mayRun: (who) => this.#mayRun(who),
       nowMs: ports.nowMs,
@@ -184,7 +185,7 @@ export class Session {
       return;
     }
     this.#identityVersion = message.baseVersion + 1;
-    this.#queries.markAllStale();
+    this.#queries.markAllOutdated();
     this.#transitions.kick();
   }
 
@@ -245,7 +246,7 @@ export class Session {
     if (outcome.ok) {
       if (outcome.ts === null) throw new Error("a mutation succeeded without a commit timestamp");
       const { value: result, ts } = outcome;
-      if (ts > this.#mutationTs) this.#mutationTs = ts;
+      this.#answeredMutations += 1;
       this.#say({ type: "MutationResponse", requestId, success: true, result, ts, logLines });
       this.#transitions.kick();
       return;

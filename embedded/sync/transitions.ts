@@ -25,8 +25,11 @@ export type Target = {
   identity: number;
   who: Identity;
   request: RequestMetadata;
-  /** Commit of the socket's newest answered mutation; 0n before the first. */
-  mutationTs: bigint;
+  /**
+   * Successful mutations answered so far. The client takes one as done when a Transition after the
+   * answer reaches its commit, also for a repeated answer whose commit was shown long ago.
+   */
+  answeredMutations: number;
 };
 
 export type TransitionPorts = {
@@ -53,6 +56,8 @@ export class TransitionLoop {
   #isRunning = false;
   #isClosed = false;
   #unsent = 0;
+  /** Answered mutations as of the last Transition. */
+  #confirmedMutations = 0;
 
   constructor(ports: TransitionPorts) {
     this.#ports = ports;
@@ -76,6 +81,8 @@ export class TransitionLoop {
   async #run(): Promise<void> {
     // Ends when nothing is wanted; each round answers at least one kick.
     while (this.#isWanted && !this.#isClosed && this.#unsent < syncLimits.unsentTransitionsMax) {
+      // One commit invalidates several queries one by one; all of them belong into one Transition.
+      await nextTurn();
       this.#isWanted = false;
       await this.#advance();
     }
@@ -112,9 +119,10 @@ export class TransitionLoop {
       modifications.length > 0 ||
       endVersion.querySet !== startVersion.querySet ||
       endVersion.identity !== startVersion.identity ||
-      target.mutationTs > startVersion.ts;
+      target.answeredMutations > this.#confirmedMutations;
     if (!hasNews) return;
     this.#current = endVersion;
+    this.#confirmedMutations = target.answeredMutations;
     this.#send({ startVersion, endVersion, modifications });
   }
 
@@ -150,9 +158,9 @@ export class TransitionLoop {
     ts: bigint;
   }): Promise<StateModification | null> {
     const { query, target, ts } = run;
-    query.isStale = false;
-    query.unwatch?.();
-    query.unwatch = null;
+    query.isOutdated = false;
+    query.watch?.close();
+    query.watch = null;
     const outcome = await this.#ports.runner.query(
       {
         componentPath: query.componentPath,
@@ -164,13 +172,9 @@ export class TransitionLoop {
       { journal: query.journal, ts },
     );
     if (this.#isClosed || !this.#ports.queries.isHeld(query)) return null;
-    const subscription = this.#ports.engine.subscribe(outcome.reads, outcome.ts, () => {
-      query.isStale = true;
+    query.watch = this.#ports.engine.subscribe(outcome.reads, outcome.ts, () => {
       this.kick();
     });
-    query.unwatch = () => {
-      subscription.close();
-    };
     query.journal = outcome.journal;
     const digest = digestOf(outcome);
     if (digest === query.sentDigest) return null;
