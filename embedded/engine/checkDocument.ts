@@ -53,7 +53,8 @@ function checkValue(value: Value | undefined, depth: number): void {
     for (const item of value) checkValue(item, depth + 1);
     return;
   }
-  const entries = Object.entries(value);
+  // Only plain objects and the placeholder, which has no fields, are left.
+  const entries = Object.entries(value as Record<string, Value | undefined>);
   if (entries.length > OBJECT_FIELDS_MAX) {
     throw new UserError(
       "ObjectTooManyFields",

@@ -25,8 +25,8 @@ export class ReadSet {
     }
     // A scan adds one adjoining piece after the other: grow the last interval instead of listing them.
     const last = held.intervals.at(-1);
-    if (last !== undefined && last.hi === interval.lo) last.hi = interval.hi;
-    else if (last !== undefined && last.lo === interval.hi) last.lo = interval.lo;
+    if (last?.hi === interval.lo) last.hi = interval.hi;
+    else if (last?.lo === interval.hi) last.lo = interval.lo;
     else held.intervals.push({ ...interval });
     held.isMerged = held.intervals.length === 1;
   }

@@ -275,10 +275,15 @@ function assertSystemFields(before: Document, fields: Record<string, Value | und
     if (!Object.hasOwn(fields, name)) continue;
     const given = fields[name];
     if (given === before[name]) continue;
-    const shown = given instanceof CommitTsPlaceholder ? "a commit timestamp" : String(given);
+    const shown =
+      given instanceof CommitTsPlaceholder
+        ? "db.vars.commitTs"
+        : JSON.stringify(given, (_key, item: unknown) =>
+            typeof item === "bigint" ? item.toString() : item,
+          );
     throw new UserError(
       "ImmutableSystemField",
-      `Provided document ${name} "${shown}" doesn't match ${name} "${before[name]}" of the document being changed.`,
+      `Provided document ${name} ${shown} doesn't match ${name} "${before[name]}" of the document being changed.`,
     );
   }
 }

@@ -2,7 +2,7 @@ import type { JSONValue } from "convex/values";
 import { UserError } from "../engine/errors.js";
 import type { Limits } from "../engine/limits.js";
 import type { Calls, NestedCall } from "./calls.js";
-import { type FunctionAddress, resolveAddress } from "./paths.js";
+import { resolveAddress } from "./paths.js";
 import {
   type AsyncSyscalls,
   type AsyncSyscall,
@@ -44,7 +44,7 @@ export function actionSyscalls(calls: Calls): AsyncSyscalls {
 }
 
 // The address fields are text where present.
-const pathOf = (args: Args) => resolveAddress(args as FunctionAddress);
+const pathOf = (args: Args) => resolveAddress(args);
 
 function kindOf(udfType: JSONValue | undefined): NestedCall["kind"] {
   if (udfType === "query" || udfType === "mutation" || udfType === "snapshotQuery") return udfType;
@@ -55,5 +55,5 @@ function limitsOf(json: JSONValue | undefined): Partial<Limits> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return {};
   const numbers = Object.entries(json).filter(([, value]) => typeof value === "number");
   // Names that are no limits are ignored by whoever applies them.
-  return Object.fromEntries(numbers) as Partial<Limits>;
+  return Object.fromEntries(numbers);
 }

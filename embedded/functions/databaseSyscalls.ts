@@ -125,7 +125,7 @@ function asJsonObject(json: JSONValue | undefined, where: string): Record<string
   if (typeof json === "object" && json !== null && !Array.isArray(json)) {
     const isSpecial = Object.keys(json).some((name) => name.startsWith("$"));
     // A JSON object without missing fields.
-    if (!isSpecial) return json as Record<string, JSONValue>;
+    if (!isSpecial) return json;
   }
   throw new UserError(
     "InvalidArgument",

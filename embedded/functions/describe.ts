@@ -12,21 +12,16 @@ export function describeValue(value: Value | undefined): string {
 function describe(value: Value | undefined): string {
   if (value === undefined) return "undefined";
   if (value === null) return "null";
-  switch (typeof value) {
-    case "string":
-      return JSON.stringify(value);
-    case "number":
-      return Number.isInteger(value) && !Object.is(value, -0) ? `${value}.0` : String(value);
-    case "bigint":
-    case "boolean":
-      return String(value);
-    default:
-      return describeComposite(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "number") {
+    return Number.isInteger(value) && !Object.is(value, -0) ? `${value}.0` : String(value);
   }
+  if (typeof value === "bigint" || typeof value === "boolean") return String(value);
+  return describeComposite(value);
 }
 
 function describeComposite(
-  value: ArrayBuffer | Value[] | CommitTsPlaceholder | { [key: string]: Value | undefined },
+  value: ArrayBuffer | Value[] | CommitTsPlaceholder | Record<string, Value | undefined>,
 ): string {
   if (value instanceof ArrayBuffer) return `<${value.byteLength} bytes>`;
   if (value instanceof CommitTsPlaceholder) return "db.vars.commitTs";

@@ -16,9 +16,9 @@ export function evaluate(expression: JSONValue, doc: Doc): Result {
   const [entry] = Object.entries(expression);
   if (entry === undefined) throw badExpression(expression);
   // Expressions come as JSON, hence their operands too.
-  const [op, operand] = entry as [string, JSONValue];
+  const [op, operand] = entry;
   if (op === "$literal") return valueOrUndefined(operand);
-  if (op === "$field") return fieldAt(doc, String(operand));
+  if (op === "$field") return fieldAt(doc, typeof operand === "string" ? operand : "");
   if (op === "$not") return !truth(evaluate(operand, doc));
   if (op === "$neg") return negate(evaluate(operand, doc));
   if (!Array.isArray(operand)) throw badExpression(expression);
@@ -48,23 +48,32 @@ function binary(op: string, left: Result, right: Result): Result {
   }
 }
 
+const FLOAT_OPERATORS: Readonly<Record<string, (a: number, b: number) => number>> = {
+  $add: (a, b) => a + b,
+  $sub: (a, b) => a - b,
+  $mul: (a, b) => a * b,
+  $div: (a, b) => a / b,
+  $mod: (a, b) => a % b,
+};
+const INT_OPERATORS: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
+  $add: (a, b) => a + b,
+  $sub: (a, b) => a - b,
+  $mul: (a, b) => a * b,
+  $div: (a, b) => a / b,
+  $mod: (a, b) => a % b,
+};
+
 function arithmetic(op: string, left: Result, right: Result): Result {
   if (typeof left === "number" && typeof right === "number") {
-    if (op === "$add") return left + right;
-    if (op === "$sub") return left - right;
-    if (op === "$mul") return left * right;
-    if (op === "$div") return left / right;
-    if (op === "$mod") return left % right;
+    const compute = FLOAT_OPERATORS[op];
+    if (compute !== undefined) return compute(left, right);
   }
   if (typeof left === "bigint" && typeof right === "bigint") {
-    if (op === "$add") return left + right;
-    if (op === "$sub") return left - right;
-    if (op === "$mul") return left * right;
     if ((op === "$div" || op === "$mod") && right === 0n) {
       throw new UserError("EvalError", "Division by zero in a filter.");
     }
-    if (op === "$div") return left / right;
-    if (op === "$mod") return left % right;
+    const compute = INT_OPERATORS[op];
+    if (compute !== undefined) return compute(left, right);
   }
   throw new UserError(
     "EvalError",

@@ -6,7 +6,7 @@ import type { Transaction } from "../engine/transaction.js";
 import { tableNumberOf } from "../values/ids.js";
 import type { Calls } from "./calls.js";
 import type { Execution } from "./execution.js";
-import { displayPath, type FunctionAddress, resolveAddress, storedPath } from "./paths.js";
+import { displayPath, resolveAddress, storedPath } from "./paths.js";
 import { type AsyncSyscalls, requireWriter, unknownOperation } from "./syscallAccess.js";
 import { stringArg } from "./syscallArgs.js";
 
@@ -48,7 +48,7 @@ type Scheduling = { execution: Execution; args: Args };
 
 function schedule(tx: Transaction, calls: Calls, { execution, args }: Scheduling): string {
   // The address fields are text where present.
-  const path = resolveAddress(args as FunctionAddress);
+  const path = resolveAddress(args);
   if (calls.typeOf(path) === null) {
     throw new UserError(
       "NotFound",

@@ -55,22 +55,13 @@ function documentCheck(
 
 /** Objects of a table's validator also carry `_id` and `_creationTime`. */
 function withSystemFields(table: string, validator: ValidatorJson): ValidatorJson {
-  switch (validator.type) {
-    case "object":
-      return {
-        type: "object",
-        value: {
-          ...validator.value,
-          _id: SYSTEM_FIELDS._id(table),
-          _creationTime: SYSTEM_FIELDS._creationTime,
-        },
-      };
-    case "union":
-      return {
-        type: "union",
-        value: validator.value.map((member) => withSystemFields(table, member)),
-      };
-    default:
-      return validator;
+  if (validator.type === "union") {
+    return {
+      type: "union",
+      value: validator.value.map((member) => withSystemFields(table, member)),
+    };
   }
+  if (validator.type !== "object") return validator;
+  const { _id, _creationTime } = SYSTEM_FIELDS;
+  return { type: "object", value: { ...validator.value, _id: _id(table), _creationTime } };
 }

@@ -13,9 +13,9 @@ export function findAnswer(tx: Transaction, session: SessionRequest): RecordedAn
     { type: "Eq", fieldPath: "requestId", value: session.requestId },
   ] as const;
   for (const row of tx.scan(TABLE, { index: "by_session", range })) {
-    // Written by `recordAnswer` only.
-    const answer = JSON.parse(String(row["answer"])) as Omit<RecordedAnswer, "ts">;
-    return { ...answer, ts: row["ts"] as bigint };
+    // Rows are written by `recordAnswer` only.
+    const { answer, ts } = row as unknown as { answer: string; ts: bigint };
+    return { ...(JSON.parse(answer) as Omit<RecordedAnswer, "ts">), ts };
   }
   return null;
 }

@@ -4,13 +4,7 @@ import { UserError } from "../engine/errors.js";
 import { actionSyscalls } from "./actionSyscalls.js";
 import { databaseSyscalls, normalizeId } from "./databaseSyscalls.js";
 import type { Execution, SyscallHost } from "./execution.js";
-import {
-  handleOf,
-  type FunctionAddress,
-  resolveAddress,
-  storedPath,
-  displayPath,
-} from "./paths.js";
+import { handleOf, resolveAddress, storedPath, displayPath } from "./paths.js";
 import { openStream, querySyscalls } from "./querySyscalls.js";
 import { scheduleSyscalls } from "./scheduleSyscalls.js";
 import type { Calls } from "./calls.js";
@@ -71,8 +65,7 @@ const metaSyscalls: AsyncSyscalls = {
         return JSON.stringify(identity.actingAs);
     }
   },
-  "1.0/createFunctionHandle": (_execution, args) =>
-    JSON.stringify(handleOf(resolveAddress(args as FunctionAddress))),
+  "1.0/createFunctionHandle": (_execution, args) => JSON.stringify(handleOf(resolveAddress(args))),
   "1.0/getFunctionMetadata": ({ path, componentId }) =>
     JSON.stringify({ name: displayPath(path), componentPath: componentId }),
   "1.0/getDeploymentMetadata": () =>
@@ -118,7 +111,7 @@ const metaSyscalls: AsyncSyscalls = {
 function asObject(args: JSONValue): Record<string, JSONValue> {
   if (typeof args === "object" && args !== null && !Array.isArray(args)) {
     // A JSON object without missing fields.
-    return args as Record<string, JSONValue>;
+    return args;
   }
   throw new UserError("InvalidArgument", "The arguments of a host call must be an object.");
 }

@@ -8,8 +8,10 @@ import {
 } from "convex/values";
 import { describeValidator, describeValue } from "./describe.js";
 
+type SimpleType =
+  "null" | "number" | "bigint" | "boolean" | "string" | "bytes" | "any" | "commitTs";
 export type ValidatorJson =
-  | { type: "null" | "number" | "bigint" | "boolean" | "string" | "bytes" | "any" | "commitTs" }
+  | { type: SimpleType }
   | { type: "id"; tableName: string }
   | { type: "literal"; value: Value }
   | { type: "array"; value: ValidatorJson }
@@ -18,35 +20,48 @@ export type ValidatorJson =
   | { type: "object"; value: Record<string, ObjectField> };
 type ObjectField = { fieldType: ValidatorJson; optional: boolean };
 
+/** As written: parts are still JSON. */
+type RawValidator =
+  | Extract<ValidatorJson, { type: SimpleType | "id" }>
+  | { type: "literal" | "array"; value: JSONValue }
+  | { type: "union"; value: JSONValue[] }
+  | { type: "record"; keys: JSONValue; values: JSONValue }
+  | { type: "object"; value: Record<string, JSONValue> };
+
 /** The name of the table an id belongs to, or null: no id, or of no table here. */
 export type TableOfId = (id: string) => string | null;
 
 /** Reads what `exportArgs`, `exportReturns` or `schema.export` wrote; literals become values. */
 export function parseValidator(json: JSONValue): ValidatorJson {
   // Only convex/values writes these texts, in exactly this shape.
-  const raw = json as ValidatorJson & { value?: JSONValue };
+  const raw = json as RawValidator;
   switch (raw.type) {
     case "literal":
-      return { type: "literal", value: jsonToConvex(raw.value as JSONValue) };
+      return { type: "literal", value: jsonToConvex(raw.value) };
     case "array":
-      return { type: "array", value: parseValidator(raw.value as JSONValue) };
+      return { type: "array", value: parseValidator(raw.value) };
     case "union":
-      return { type: "union", value: (raw.value as JSONValue[]).map(parseValidator) };
-    case "record":
-      return {
-        type: "record",
-        keys: parseValidator(raw.keys as JSONValue),
-        values: parseField(raw.values as unknown as JSONValue),
-      };
+      return { type: "union", value: raw.value.map(parseValidator) };
+    case "record": {
+      const [keys, values] = [parseValidator(raw.keys), parseField(raw.values)];
+      return { type: "record", keys, values };
+    }
     case "object": {
-      // As above: an object validator maps names to fields.
-      const fields = Object.entries(raw.value as Record<string, JSONValue>);
+      const fields = Object.entries(raw.value);
       return {
         type: "object",
         value: Object.fromEntries(fields.map(([name, field]) => [name, parseField(field)])),
       };
     }
-    default:
+    case "id":
+    case "null":
+    case "number":
+    case "bigint":
+    case "boolean":
+    case "string":
+    case "bytes":
+    case "any":
+    case "commitTs":
       return raw;
   }
 }
@@ -75,49 +90,42 @@ type Check = {
 
 function check(at: Check): string | null {
   const { validator } = at;
-  switch (validator.type) {
-    case "any":
-      return at.value === undefined ? noMatch(at) : null;
-    case "id":
-      return checkId(at, validator.tableName);
-    case "literal":
-      return isLiteral(validator.value, at.value) ? null : noMatch(at);
-    case "union":
-      return validator.value.some((member) => check({ ...at, validator: member }) === null)
-        ? null
-        : noMatch(at);
-    case "array":
-      return checkArray(at, validator.value);
-    case "record":
-      return checkRecord(at, validator);
-    case "object":
-      return checkObject(at, validator.value);
-    case "null":
-    case "number":
-    case "bigint":
-    case "boolean":
-    case "string":
-    case "bytes":
-    case "commitTs":
-      return isOfType(validator.type, at.value) ? null : noMatch(at);
-  }
+  if (validator.type === "object") return checkObject(at, validator.value);
+  if (validator.type === "array") return checkArray(at, validator.value);
+  if (validator.type === "union") return checkUnion(at, validator.value);
+  if (validator.type === "record") return checkRecord(at, validator);
+  if (validator.type === "literal") return checkLiteral(at, validator.value);
+  if (validator.type === "id") return checkId(at, validator.tableName);
+  return isOfType(validator.type, at.value) ? null : noMatch(at);
 }
 
-function isOfType(type: string, value: Value | undefined): boolean {
+function isOfType(type: SimpleType, value: Value | undefined): boolean {
   switch (type) {
+    case "any":
+      return value !== undefined;
     case "null":
       return value === null;
     case "bytes":
       return value instanceof ArrayBuffer;
     case "commitTs":
       return typeof value === "bigint" || value instanceof CommitTsPlaceholder;
-    default:
+    case "number":
+    case "bigint":
+    case "boolean":
+    case "string":
       return typeof value === type;
   }
 }
 
-const isLiteral = (wanted: Value, value: Value | undefined): boolean =>
-  typeof wanted === typeof value && compareValues(wanted, value) === 0;
+function checkLiteral(at: Check, wanted: Value): string | null {
+  const isSame = typeof wanted === typeof at.value && compareValues(wanted, at.value) === 0;
+  return isSame ? null : noMatch(at);
+}
+
+function checkUnion(at: Check, members: readonly ValidatorJson[]): string | null {
+  const isMember = members.some((member) => check({ ...at, validator: member }) === null);
+  return isMember ? null : noMatch(at);
+}
 
 function checkId(at: Check, tableName: string): string | null {
   if (typeof at.value !== "string") return noMatch(at);

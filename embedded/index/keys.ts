@@ -31,25 +31,18 @@ const eightBytes = Buffer.alloc(8);
 export function encodeKey(value: Value | undefined): string {
   if (value === undefined) return TAG.undefined;
   if (value === null) return TAG.null;
-  switch (typeof value) {
-    case "bigint":
-      return TAG.int64 + encodeInt64(value);
-    case "number":
-      return TAG.float64 + encodeFloat64(value);
-    case "boolean":
-      return value ? TAG.true : TAG.false;
-    case "string":
-      return TAG.string + encodeString(value);
-    default:
-      return encodeComposite(value);
-  }
+  if (typeof value === "string") return TAG.string + encodeString(value);
+  if (typeof value === "number") return TAG.float64 + encodeFloat64(value);
+  if (typeof value === "bigint") return TAG.int64 + encodeInt64(value);
+  if (typeof value === "boolean") return value ? TAG.true : TAG.false;
+  return encodeComposite(value);
 }
 
 /** The least key above every key that begins with the encodings in `prefix`. */
 export const prefixEnd = (prefix: string): string => prefix + ABOVE_ALL_TAGS;
 
 function encodeComposite(
-  value: ArrayBuffer | Value[] | CommitTsPlaceholder | { [key: string]: Value | undefined },
+  value: ArrayBuffer | Value[] | CommitTsPlaceholder | Record<string, Value | undefined>,
 ): string {
   if (value instanceof ArrayBuffer) {
     return TAG.bytes + escapeZeros(Buffer.from(value).toString("latin1")) + END;

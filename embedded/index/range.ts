@@ -51,8 +51,9 @@ function upperKey(prefix: string, bound: RangeBound): string {
 
 function sortBounds(index: IndexShape, bounds: readonly RangeBound[]) {
   const equal = new Map<string, RangeBound>();
-  let lower: RangeBound | null = null;
-  let upper: RangeBound | null = null;
+  // Asserted, since narrowing does not see what the loop assigns.
+  let lower = null as RangeBound | null;
+  let upper = null as RangeBound | null;
   for (const bound of bounds) {
     requireField(index, bound.fieldPath);
     if (bound.type === "Eq") {

@@ -96,7 +96,7 @@ export class FileStore implements Store {
   count(space: SpaceId, lo: string, hi: string | null): number {
     const found = this.#of(space).count.get(space, toBlob(lo), toBlob(hi ?? END_OF_SPACE));
     // The statement selects exactly this column.
-    return Number((found as { n: number }).n);
+    return (found as { n: number }).n;
   }
 
   metaGet(key: string): string | null {
@@ -200,10 +200,11 @@ function tableStatements(db: Database.Database, table: "docs" | "idx"): TableSta
   };
 }
 
+/** Blobs come as Buffer from `get` and as ArrayBuffer from `all`. */
 function asText(value: unknown): string {
   if (typeof value === "string") return value;
-  if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1");
+  if (Buffer.isBuffer(value)) return value.toString("latin1");
+  if (value instanceof ArrayBuffer) return Buffer.from(value).toString("latin1");
   throw new Error(`The data file holds a ${typeof value} where text belongs.`);
 }
 

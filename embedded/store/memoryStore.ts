@@ -31,7 +31,7 @@ export class MemoryStore implements Store {
   count(space: SpaceId, lo: string, hi: string | null): number {
     const tree = this.#spaces.get(space);
     const last = tree?.maxKey();
-    if (tree === undefined || last === undefined) return 0;
+    if (tree === undefined || last === undefined || (hi !== null && hi <= lo)) return 0;
     if (hi === null && lo === "") return tree.size;
     return hi === null ? tree.forRange(lo, last, true) : tree.forRange(lo, hi, false);
   }

@@ -1,6 +1,6 @@
 /** Base 32 with the lower-case alphabet of Convex ids (no i, l, o, u), most significant bit first. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-const DIGITS = new Map([...ALPHABET].map((letter, digit) => [letter, digit]));
+const DIGITS = new Map(Array.from(ALPHABET, (letter, digit) => [letter, digit]));
 
 export function encodeBase32(bytes: Uint8Array): string {
   let text = "";
