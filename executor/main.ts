@@ -143,11 +143,12 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
       supervisor.heed(held, directive);
     },
     onDrain: (drain) => {
-      if (drain === health.isDraining) return;
       health.isDraining = drain;
       supervisor.setTaking(!drain);
     },
     onLost: () => {
+      // What began now would run without a deadline; the next acknowledged heartbeat lifts this.
+      supervisor.setTaking(false);
       supervisor.stopAll("leaseLost");
     },
   });
