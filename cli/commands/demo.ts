@@ -224,7 +224,9 @@ async function runOneJob({ request, context, deployment, startedAt }: JobRun): P
   const job = await followJob({ backend: people, jobId, output });
   const ms = { deploy: deployMs, total: Math.round(performance.now() - startedAt) };
   const report = makeReport({ job, attempts: await people.listAttempts(jobId), ms });
-  output.data(request.json ? JSON.stringify(report) : describeReport(report, job));
+  output.data(
+    request.json ? JSON.stringify(report) : describeReport(report, { job, isLive: request.live }),
+  );
   switch (job.state.kind) {
     case "succeeded":
       return exitCodes.succeeded;

@@ -61,6 +61,7 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     signal?.throwIfAborted();
     // Only now: whoever starts the backend holds the folder's lock.
     const secrets = await openSecrets(dataDir);
+    const { setupToken, username, password } = secrets;
     await setVariables(backend, { ...deploymentVariables(secrets), ...options.variables });
     onStep?.("pushing convex/ with the official CLI");
     const deployMs =
@@ -71,8 +72,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
             endOf(backend.child),
           ]);
     onStep?.("signing in");
-    await setUpAdministrator(backend.url, secrets);
-    const people = await signIn(backend.url, secrets);
+    await setUpAdministrator(backend.url, { setupToken, username, password });
+    const people = await signIn(backend.url, { username, password });
     const close = async (): Promise<void> => {
       await people.close();
       await backend.child.stop(BACKEND_STOP_MS);

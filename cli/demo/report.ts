@@ -44,9 +44,11 @@ export function makeReport({ job, attempts, ms }: ReportInput): Report {
     tokens: attempts.reduce((sum, a) => addTokens(sum, a.report?.tokens), NO_TOKENS),
     ms: {
       deploy: ms.deploy,
-      submitToAssigned: first === undefined ? null : first.assignedAt - job.submittedAt,
+      submitToAssigned: first === undefined ? null : Math.round(first.assignedAt - job.submittedAt),
       assignedToCliStarted:
-        latest === null || spawnedAt === undefined ? null : spawnedAt - latest.assignedAt,
+        latest === null || spawnedAt === undefined
+          ? null
+          : Math.round(spawnedAt - latest.assignedAt),
       total: ms.total,
     },
   };
@@ -67,7 +69,10 @@ function addTokens(sum: Tokens, more: Tokens = NO_TOKENS): Tokens {
 const PATCH_LINES_MAX = 40;
 
 /** The same for people, with the changes and how long each phase took. */
-export function describeReport(report: Report, { latest }: JobDetail): string {
+export function describeReport(
+  report: Report,
+  { job: { latest }, isLive }: { job: Pick<JobDetail, "latest">; isLive: boolean },
+): string {
   const { tokens, ms } = report;
   const count = (n: number): string => n.toLocaleString("en-US");
   const rows: [string, string | null | undefined][] = [
@@ -75,7 +80,10 @@ export function describeReport(report: Report, { latest }: JobDetail): string {
     ["message", report.state === "succeeded" ? null : latest?.end?.message],
     ["commit", report.commit],
     ["changes", describeChanges(latest)],
-    ["cost", `$${report.costUsd.toFixed(4)} by list price`],
+    [
+      "cost",
+      `$${report.costUsd.toFixed(4)} by list price${isLive ? "" : " (scripted: nothing was spent)"}`,
+    ],
     [
       "tokens",
       `${count(tokens.input)} in, ${count(tokens.output)} out, ${count(tokens.cacheRead)} read from cache`,

@@ -9,6 +9,9 @@ const NOTE = "FONDATION_DEMO.md";
 const FILES_LISTED_MAX = 200;
 const FILES_NAMED_MAX = 5;
 
+/** A model takes its time; without this the log would be there all at once. */
+const THINKING_MS = 250;
+
 const bash = (command: string, description: string): ToolCall => ({
   name: "Bash",
   input: { command, description },
@@ -16,17 +19,24 @@ const bash = (command: string, description: string): ToolCall => ({
 
 /** Looks around, reads a file, writes a note, edits it, shows the result: six answers, any repository. */
 export function demoScript(): Script {
-  const usage = { input_tokens: 4_000, cache_read_input_tokens: 12_000, output_tokens: 180 };
+  const usual = {
+    usage: { input_tokens: 4_000, cache_read_input_tokens: 12_000, output_tokens: 180 },
+    delayMs: THINKING_MS,
+  };
   const look = `git log --oneline | head -3; git ls-files ${NOTE}; git ls-files | head -${String(FILES_LISTED_MAX)}`;
   return {
     steps: [
-      { usage, text: "I will look at the repository first.", tools: [bash(look, "Look around")] },
-      (conversation) => ({ usage, ...readSomething(filesIn(conversation)) }),
+      {
+        ...usual,
+        text: "I will look at the repository first.",
+        tools: [bash(look, "Look around")],
+      },
+      (conversation) => ({ ...usual, ...readSomething(filesIn(conversation)) }),
       (conversation) => {
         const files = filesIn(conversation);
         const input = { file_path: `\${cwd}/${noteName(files)}`, content: note(files) };
         return {
-          usage,
+          ...usual,
           text: "Now I write down what I found.",
           tools: [{ name: "Write", input }],
         };
@@ -37,14 +47,17 @@ export function demoScript(): Script {
           old_string: "Status: draft",
           new_string: "Status: checked",
         };
-        return { usage, tools: [{ name: "Edit", input }] };
+        return { ...usual, tools: [{ name: "Edit", input }] };
       },
       (conversation) => {
         const name = noteName(filesIn(conversation));
-        return { usage, tools: [bash(`git status --short && wc -l ${name}`, "Check the result")] };
+        return {
+          ...usual,
+          tools: [bash(`git status --short && wc -l ${name}`, "Check the result")],
+        };
       },
       (conversation) => ({
-        usage,
+        ...usual,
         text: `Done: I read the repository, wrote ${noteName(filesIn(conversation))} and checked it. Nothing else was changed.`,
       }),
     ],
