@@ -13,7 +13,7 @@ import { History, type RowChange } from "./history.js";
 import { type Limits, NO_LIMITS, Usage } from "./limits.js";
 import { CommitLock } from "./commitLock.js";
 import type { ReadSet } from "./readSet.js";
-import { planIndexChange, type SchemaTables } from "./schemaChange.js";
+import { planIndexChange, planTables, type SchemaTables } from "./schemaChange.js";
 import { type Subscription, Subscriptions } from "./subscriptions.js";
 import { SYSTEM_TABLES } from "./systemTables.js";
 import { Transaction } from "./transaction.js";
@@ -246,7 +246,7 @@ export class Engine {
     const tables = SYSTEM_TABLES.filter(
       ({ name }) => this.catalog.find({ componentId: "", name }) !== null,
     ).map(({ name }) => ({ name, indexes: systemIndexes(name), check: null }));
-    const plan = planIndexChange(this.catalog, this.store, { componentId: "", tables });
+    const plan = planTables(this.catalog, this.store, { componentId: "", tables });
     if (plan.drop.length + plan.writes.length + plan.meta.length > 0) this.store.commit(plan);
   }
 

@@ -21,22 +21,27 @@ const BUILT_IN = "by_creation_time";
 
 /** Changes the catalog; the plan must be committed to the store in the same breath. */
 export function planIndexChange(catalog: Catalog, store: Store, schema: SchemaTables): IndexPlan {
+  const plan = planTables(catalog, store, schema);
+  const named = new Set(schema.tables.map(({ name }) => name));
+  for (const table of catalog.list(schema.componentId)) {
+    if (named.has(table.name) || isSystemName(table.name)) continue;
+    table.check = null;
+    if (changeIndexes(catalog, { table, wanted: [], store, plan })) {
+      plan.meta.push(catalog.metaOf(table));
+    }
+  }
+  return plan;
+}
+
+/** As `planIndexChange`, for the named tables alone. */
+export function planTables(catalog: Catalog, store: Store, schema: SchemaTables): IndexPlan {
   const plan: IndexPlan = { writes: [], meta: [], drop: [] };
-  const { componentId } = schema;
   for (const wanted of schema.tables) {
-    const table = catalog.table({ componentId, name: wanted.name });
+    const table = catalog.table({ componentId: schema.componentId, name: wanted.name });
     table.check = wanted.check;
     const isNew = !table.isMaterialized;
     table.isMaterialized = true;
     if (changeIndexes(catalog, { table, wanted: wanted.indexes, store, plan }) || isNew) {
-      plan.meta.push(catalog.metaOf(table));
-    }
-  }
-  const named = new Set(schema.tables.map(({ name }) => name));
-  for (const table of catalog.list(componentId)) {
-    if (named.has(table.name) || isSystemName(table.name)) continue;
-    table.check = null;
-    if (changeIndexes(catalog, { table, wanted: [], store, plan })) {
       plan.meta.push(catalog.metaOf(table));
     }
   }

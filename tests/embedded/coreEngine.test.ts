@@ -25,13 +25,9 @@ const between = (lo: number, hi: number): RangeBound[] => [
   { type: "Gte", fieldPath: "n", value: lo },
   { type: "Lt", fieldPath: "n", value: hi },
 ];
-function take(
-  tx: Transaction,
-  lo: number,
-  hi: number,
-  limit = Infinity,
-  order: "asc" | "desc" = "asc",
-) {
+type Taking = { limit?: number; order?: "asc" | "desc" };
+function take(tx: Transaction, [lo, hi]: [number, number], more: Taking = {}) {
+  const { limit = Infinity, order = "asc" } = more;
   const found: number[] = [];
   for (const row of tx.scan(TABLE, { index: "by_n", range: between(lo, hi), order })) {
     found.push(Number(row["n"]));
@@ -48,14 +44,14 @@ describe("a transaction", () => {
     tx.insert(TABLE, { n: 4 });
     tx.remove(TABLE, ids[0] ?? "");
     tx.patch(TABLE, ids[1] ?? "", { n: 9 });
-    expect(take(tx, 0, 100)).toEqual([4, 5, 9]);
-    expect(take(tx, 0, 100, Infinity, "desc")).toEqual([9, 5, 4]);
+    expect(take(tx, [0, 100])).toEqual([4, 5, 9]);
+    expect(take(tx, [0, 100], { order: "desc" })).toEqual([9, 5, 4]);
     expect(tx.count(tx.table(TABLE))).toBe(3);
     const other = engine.begin();
-    expect(take(other, 0, 100)).toEqual([1, 3, 5]);
+    expect(take(other, [0, 100])).toEqual([1, 3, 5]);
     other.abort();
     engine.commit(tx);
-    expect(take(engine.begin(), 0, 100)).toEqual([4, 5, 9]);
+    expect(take(engine.begin(), [0, 100])).toEqual([4, 5, 9]);
   });
 
   test("keeps its snapshot while others commit", () => {
@@ -69,12 +65,12 @@ describe("a transaction", () => {
       engine.commit(other);
     }
     put(engine, { n: 7 });
-    expect(take(tx, 0, 100)).toEqual(ids.map((_, n) => n));
+    expect(take(tx, [0, 100])).toEqual(ids.map((_, n) => n));
     expect(tx.count(tx.table(TABLE))).toBe(40);
     expect(tx.get(TABLE, ids[3] ?? "")?.["n"]).toBe(3);
     tx.abort();
     held.release();
-    expect(take(engine.begin(), 0, 100)).toEqual([7]);
+    expect(take(engine.begin(), [0, 100])).toEqual([7]);
   });
 
   test("rolled back to a savepoint has forgotten what came after", () => {
@@ -87,9 +83,9 @@ describe("a transaction", () => {
     tx.insert(TABLE, { n: 4 });
     tx.remove(TABLE, id);
     tx.writes.rollbackTo(savepoint);
-    expect(take(tx, 0, 100)).toEqual([2]);
+    expect(take(tx, [0, 100])).toEqual([2]);
     engine.commit(tx);
-    expect(take(engine.begin(), 0, 100)).toEqual([2]);
+    expect(take(engine.begin(), [0, 100])).toEqual([2]);
   });
 
   test("sees the begin snapshot in a stale view, which adds nothing to what it has read", () => {
@@ -97,7 +93,7 @@ describe("a transaction", () => {
     put(engine, { n: 1 });
     const tx = engine.begin();
     tx.insert(TABLE, { n: 2 });
-    expect(take(tx.staleView(), 0, 100)).toEqual([1]);
+    expect(take(tx.staleView(), [0, 100])).toEqual([1]);
     put(engine, { n: 3 });
     expect(() => engine.commit(tx)).not.toThrow();
   });
@@ -119,7 +115,7 @@ describe("a transaction", () => {
     const engine = open();
     for (let n = 0; n < 5; n += 1) put(engine, { n });
     const tx = engine.begin({ limits: { ...DEFAULT_LIMITS, documentsRead: 3 } });
-    expect(() => take(tx, 0, 100)).toThrow(
+    expect(() => take(tx, [0, 100])).toThrow(
       "Too many documents read in a single function execution (limit: 3).",
     );
   });
@@ -137,7 +133,7 @@ describe("conflicts", () => {
       const engine = open();
       put(engine, { n: 10 });
       const tx = engine.begin();
-      take(tx, lo, hi, limit);
+      take(tx, [lo, hi], { limit });
       tx.insert(TABLE, { n: -1 });
       put(engine, { n: inserted });
       const commit = () => engine.commit(tx);
@@ -159,7 +155,7 @@ describe("conflicts", () => {
     const engine = open();
     const id = put(engine, { n: 1, v: 1 });
     const tx = engine.begin();
-    take(tx, 0, 10);
+    take(tx, [0, 10]);
     tx.insert(TABLE, { n: 50 });
     const other = engine.begin();
     other.patch(TABLE, id, { v: 2 });
@@ -176,25 +172,28 @@ describe("subscriptions", () => {
     const limit = fc.integer({ min: 1, max: 6 });
     const added = fc.integer({ min: 0, max: 30 });
     await fc.assert(
-      fc.asyncProperty(rows, bounds, order, limit, added, async (ns, [lo, hi], dir, max, n) => {
-        const engine = open();
-        for (const value of ns) put(engine, { n: value });
-        const tx = engine.begin();
-        const found = take(tx, lo, hi, max, dir);
-        tx.abort();
-        let fired = 0;
-        engine.subscribe(tx.reads, tx.snapshotTs, () => (fired += 1));
-        put(engine, { n });
-        put(engine, { n });
-        await Promise.resolve();
-        // Consumed: from the start of the range to the last row taken, or to its end. A new row
-        // equal to the last one sorts behind it, since it is younger.
-        const last = found.length >= max ? found.at(-1) : undefined;
-        const isWithin = n >= lo && n < hi;
-        const isConsumed =
-          last === undefined || (dir === "asc" ? n < last : n > last || n === last);
-        expect(fired).toBe(isWithin && isConsumed ? 1 : 0);
-      }),
+      fc.asyncProperty(
+        fc.record({ ns: rows, bounds, dir: order, max: limit, n: added }),
+        async ({ ns, bounds: [lo, hi], dir, max, n }) => {
+          const engine = open();
+          for (const value of ns) put(engine, { n: value });
+          const tx = engine.begin();
+          const found = take(tx, [lo, hi], { limit: max, order: dir });
+          tx.abort();
+          let fired = 0;
+          engine.subscribe(tx.reads, tx.snapshotTs, () => (fired += 1));
+          put(engine, { n });
+          put(engine, { n });
+          await Promise.resolve();
+          // Consumed: from the start of the range to the last row taken, or to its end. A new row
+          // equal to the last one sorts behind it, since it is younger.
+          const last = found.length >= max ? found.at(-1) : undefined;
+          const isWithin = n >= lo && n < hi;
+          const isConsumed =
+            last === undefined || (dir === "asc" ? n < last : n > last || n === last);
+          expect(fired).toBe(isWithin && isConsumed ? 1 : 0);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -202,7 +201,7 @@ describe("subscriptions", () => {
   test("that come late are told at once, closed ones never", async () => {
     const engine = open();
     const tx = engine.begin();
-    take(tx, 0, 10);
+    take(tx, [0, 10]);
     tx.abort();
     put(engine, { n: 1 });
     let late = 0;

@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-unsafe-assignment -- matchers of expect are typed any */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Backend } from "../../embedded/functions/backend.js";
 import { bundle, call, openWithFixtures, valueOf } from "./coreSupport.js";

@@ -56,22 +56,25 @@ test("a range over a compound index holds exactly the rows that satisfy its boun
     [1],
   );
   fc.assert(
-    fc.property(small, small, small, small, type, (a, b, equal, bound, kind) => {
-      const { lo, hi } = rangeInterval(index, [
-        { type: "Eq", fieldPath: "a", value: equal },
-        { type: kind, fieldPath: "b", value: bound },
-      ]);
-      const key = encodeKey(a) + encodeKey(b) + encodeKey("id");
-      const compared = compareValues(b, bound);
-      const isWithin = {
-        Gt: compared > 0,
-        Gte: compared >= 0,
-        Lt: compared < 0,
-        Lte: compared <= 0,
-      };
-      const isWanted = compareValues(a, equal) === 0 && isWithin[kind];
-      expect(lo <= key && (hi === null || key < hi)).toBe(isWanted);
-    }),
+    fc.property(
+      fc.record({ a: small, b: small, equal: small, bound: small, kind: type }),
+      ({ a, b, equal, bound, kind }) => {
+        const { lo, hi } = rangeInterval(index, [
+          { type: "Eq", fieldPath: "a", value: equal },
+          { type: kind, fieldPath: "b", value: bound },
+        ]);
+        const key = encodeKey(a) + encodeKey(b) + encodeKey("id");
+        const compared = compareValues(b, bound);
+        const isWithin = {
+          Gt: compared > 0,
+          Gte: compared >= 0,
+          Lt: compared < 0,
+          Lte: compared <= 0,
+        };
+        const isWanted = compareValues(a, equal) === 0 && isWithin[kind];
+        expect(lo <= key && (hi === null || key < hi)).toBe(isWanted);
+      },
+    ),
     { numRuns: 3_000 },
   );
 });

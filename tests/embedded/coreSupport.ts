@@ -76,6 +76,7 @@ export function call(
 }
 
 /** The value of an outcome; throws its error. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- a cast by name
 export function valueOf<T = unknown>(
   outcome: { ok: true; value: JSONValue } | { ok: false; error: { message: string } },
 ): T {
