@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "./errors.js";
 import { lastWords } from "./lastWords.js";
-import { descendantsOf } from "./processTree.js";
+import { descendantsOf, killQuietly } from "./processTree.js";
 
 /** Characters of stderr kept to explain a failure. */
 const STDERR_CHARS_KEPT = 8_000;
@@ -145,13 +145,4 @@ class Running implements Child {
 
 function describeExit({ code, signal }: Exit): string {
   return signal ?? `exit code ${String(code)}`;
-}
-
-function killQuietly(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    // Already gone is what was wanted.
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
 }

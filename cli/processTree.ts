@@ -13,6 +13,34 @@ export function descendantsOf(root: number): number[] {
   return found;
 }
 
+/** A process may start another between the look and the kill; each pass finds what the last one missed. */
+const SWEEPS_MAX = 10;
+
+/**
+ * SIGKILLs every process whose environment holds the text: what an executor that died had started is
+ * nobody's child any more. Finds nothing where there is no /proc.
+ */
+export function sweepProcesses(environmentText: string): void {
+  if (!existsSync("/proc/self/environ")) return;
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep += 1) {
+    const found = listProcesses()
+      .map(({ pid }) => pid)
+      .filter((pid) => pid !== process.pid)
+      .filter((pid) => readOrEmpty(`/proc/${String(pid)}/environ`).includes(environmentText));
+    if (found.length === 0) return;
+    for (const pid of found) killQuietly(pid, "SIGKILL");
+  }
+}
+
+/** Sends a signal to a process, or with a negative pid to a group; one that is gone already is fine. */
+export function killQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
 type ProcessRow = { pid: number; parent: number };
 
 function listProcesses(): ProcessRow[] {

@@ -29,6 +29,7 @@ import { demoScript } from "../demo/script.js";
 import { describeJobs, stayUp } from "../demo/stay.js";
 import { CommandError, exitCodes } from "../errors.js";
 import type { Output } from "../output.js";
+import { sweepProcesses } from "../processTree.js";
 
 export type DemoOptions = {
   repo?: string;
@@ -162,13 +163,19 @@ async function join(
 ): Promise<Child> {
   const { root, config, output, signal } = context;
   const { dataDir, repository } = request;
+  const tempDir = path.join(dataDir, "executor", "temp");
+  // Last of the executor's clean-up: what it started, should it have died before it could end that.
+  cleanUp.push(() => {
+    sweepProcesses(`TMPDIR=${tempDir}/`);
+    return Promise.resolve();
+  });
   output.progress("starting the executor");
   const executor = await joinExecutor({
     deployment,
     root,
     name: "demo",
     stateDir: path.join(dataDir, "executor", "state"),
-    tempDir: path.join(dataDir, "executor", "temp"),
+    tempDir,
     slots: SLOTS,
     localRepositories: [
       ...new Set([root, ...(repository.kind === "local" ? [repository.text] : [])]),

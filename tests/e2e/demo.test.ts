@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { findRoot } from "../../cli/root.js";
 import { gitRepo } from "../support/gitRepo.js";
-import { descendantsOf, isAlive, killHard, noneLeft } from "../support/processes.js";
+import { descendantsOf, isAlive, killHard, noneLeft, processesWith } from "../support/processes.js";
 import { tempDir } from "../support/tempDir.js";
 import { waitFor } from "../support/waitFor.js";
 
@@ -133,15 +133,18 @@ describe("the demo", () => {
     },
   );
 
-  test("a part that dies is named, and the rest is ended", async () => {
-    const run = demo(["--data", path.join(tempDir(), "data"), "--repo", repo.path]);
+  test("an executor that dies mid-run is named, and what it had started is ended too", async () => {
+    const dataDir = path.join(tempDir(), "data");
+    const run = demo(["--data", dataDir, "--repo", repo.path]);
     await run.says("executor online");
-    const children = descendantsOf(run.pid);
-    const executor = /executor online \(pid (\d+)/.exec(run.stderr())?.[1];
-    killHard(Number(executor));
+    const executor = Number(/executor online \(pid (\d+)/.exec(run.stderr())?.[1]);
+    const marker = `TMPDIR=${dataDir}/executor/temp/`;
+    const cli = await waitFor("the CLI to run", () => processesWith(marker)[0]);
+    const all = [cli, ...descendantsOf(run.pid)];
+    killHard(executor);
     expect(await run.exitCode).toBe(70);
     expect(run.stderr()).toContain("executor demo ended by itself");
-    await noneLeft(children);
+    await noneLeft(all);
   });
 });
 
