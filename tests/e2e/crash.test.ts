@@ -3,26 +3,39 @@ import { expect, it } from "vitest";
 import { gitRepo } from "../support/gitRepo.js";
 import { speakAs } from "../support/executorIdentity.js";
 import { killHard, noneLeftWith, processesWith } from "../support/processes.js";
-import { waitsAt } from "../support/scripts.js";
+import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
+import { runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack } from "../support/stack.js";
+import { waitFor } from "../support/waitFor.js";
 
 const repo = gitRepo();
 const repositories = [repo.path];
 const tokens = { input: 1, output: 1, cacheRead: 0, cacheCreation: 0 };
 const SHORT_LEASE = { LEASE_TIME: "3000", HEARTBEAT_INTERVAL: "500" };
 
+/** The first session runs a tool that does not end; every later one gets the script. */
+function longThen(later: Script): (conversation: Conversation) => Script {
+  const long = runsLong();
+  let first: string | undefined;
+  return ({ sessionId }) => {
+    first ??= sessionId;
+    return sessionId === first ? long : later;
+  };
+}
+
 it("an executor killed mid-run: another finishes the job, and the first one's token is refused", async () => {
   const stack = await startStack({
-    script: waitsAt("answer"),
+    script: longThen(say("Done.")),
     repositories,
     variables: SHORT_LEASE,
   });
-  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Sleep" });
+  const marker = `FONDATION_JOB=${jobId}:1`;
   const { latest: first } = await stack.running(jobId);
-  await stack.api.reached("answer");
+  // The CLI, the shell of its Bash tool, and the sleep.
+  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
   await stack.killExecutor("executor-1");
   await stack.addExecutor("executor-2");
-  stack.api.release("answer");
   const job = await stack.ended(jobId);
   expect(job.state.kind).toBe("succeeded");
   expect(job).toMatchObject({ attempt: 2, charged: 1, interruptions: 1 });
@@ -36,6 +49,7 @@ it("an executor killed mid-run: another finishes the job, and the first one's to
   const entries = [{ at: 0, kind: "text" as const, text: "from the dead" }];
   const report = { costUsd: 1, tokens, turns: 1, permissionDenials: 0 };
   try {
+    await zombie.register({ slots: 1, leaseMs: 3_000, version: "0", cliVersion: "0", labels: [] });
     await expect(zombie.phase(held, { phase: "collecting" })).rejects.toMatchObject(refused);
     await expect(zombie.appendLog(held, 0, entries)).rejects.toMatchObject(refused);
     const outcome = { kind: "failed" as const, reason: "internal" as const, message: "late" };
@@ -46,9 +60,9 @@ it("an executor killed mid-run: another finishes the job, and the first one's to
   expect(await stack.people.getJob(jobId)).toEqual(job);
 
   // What the killed process left running is ended by the next one on its machine.
-  expect(processesWith(`FONDATION_JOB=${jobId}:1`)).not.toEqual([]);
+  expect(processesWith(marker)).not.toEqual([]);
   await stack.addExecutor("executor-1");
-  await noneLeftWith(`FONDATION_JOB=${jobId}:1`);
+  await noneLeftWith(marker);
 });
 
 it("a stopped executor that wakes after its lease: the job ended once, elsewhere", async () => {
