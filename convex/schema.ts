@@ -148,7 +148,7 @@ export default defineSchema({
     .index("by_order", ["ordinal", "freedTs"])
     .index("by_executor", ["executorId"]),
 
-  /** The one dispatcher's status; written when it falls asleep or is woken. model/dispatcher. */
+  /** The one dispatcher's status. Written by model/dispatcher when it falls asleep or is woken. */
   dispatcher: defineTable({
     status: v.union(v.literal("scheduled"), v.literal("needsJobs"), v.literal("needsSlots")),
     generation: v.number(),
