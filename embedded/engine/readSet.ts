@@ -56,7 +56,7 @@ export class ReadSet {
 }
 
 /** Whether one of the sorted, disjoint intervals holds `key`. */
-export function stab(intervals: readonly Interval[], key: string): boolean {
+function stab(intervals: readonly Interval[], key: string): boolean {
   let low = 0;
   let high = intervals.length;
   while (low < high) {

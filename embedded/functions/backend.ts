@@ -50,8 +50,10 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const runner = new CoreRunner({ engine, deployment, pool });
   const unwatch = watchRejections();
   const close = async (): Promise<void> => {
-    unwatch();
     await engine.close();
+    // What user code left rejected is reported at the end of the turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    unwatch();
   };
   return { engine, deployment, runner, close };
 }

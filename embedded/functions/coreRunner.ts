@@ -12,6 +12,7 @@ import { clientError, FunctionFailure, failureOf } from "./failure.js";
 import { runFunction, type RunContext } from "./functionRun.js";
 import { runHttpAction } from "./httpAction.js";
 import type { IsolatePool } from "./isolatePool.js";
+import { Lane } from "./lane.js";
 import type { LiveDeployment } from "./liveDeployment.js";
 import { displayPath, type FunctionPath, parsePath } from "./paths.js";
 import { seededRandom } from "./random.js";
@@ -45,6 +46,7 @@ export class CoreRunner implements Runner {
   readonly #engine: Engine;
   readonly #deployment: LiveDeployment;
   readonly #context: RunContext;
+  readonly #lane = new Lane();
 
   constructor({ engine, deployment, pool }: RunnerOptions) {
     this.#engine = engine;
@@ -77,27 +79,35 @@ export class CoreRunner implements Runner {
     { journal = null, ts }: { journal?: string | null; ts?: bigint } = {},
   ): Promise<QueryOutcome> {
     for (let attempt = 1; ; attempt += 1) {
-      const log = new LogLines();
-      const tx = this.#engine.begin({
-        limits: DEFAULT_LIMITS,
-        ...(ts === undefined ? {} : { ts }),
-      });
-      const common = { ts: tx.snapshotTs, reads: tx.reads, logLines: log.lines };
-      try {
-        const options = this.#options({ kind: "query", call, tx, log });
-        const { json, execution } = await this.#run(call, { ...options, journal });
-        await this.#engine.whenDurable(tx.snapshotTs);
-        // The isolate gives JSON text of a value.
-        const value = JSON.parse(json) as JSONValue;
-        return { ...common, ok: true, value, journal: execution.nextJournal };
-      } catch (error) {
-        if (error instanceof ConflictError && attempt < QUERY_ATTEMPTS_MAX) continue;
-        await this.#engine.whenDurable(tx.snapshotTs);
-        const failed = clientError(failureOf(error), call.request.requestId);
-        return { ...common, ok: false, error: failed, journal };
-      } finally {
-        tx.abort();
-      }
+      const isLast = attempt >= QUERY_ATTEMPTS_MAX;
+      const outcome = await this.#lane.run(() => this.#attemptQuery(call, { journal, ts, isLast }));
+      if (outcome === null) continue;
+      await this.#engine.whenDurable(outcome.ts);
+      return outcome;
+    }
+  }
+
+  /** Null when a deployment was activated meanwhile: then all is to be read anew. */
+  async #attemptQuery(
+    call: TrustedCall,
+    more: { journal: string | null; ts: bigint | undefined; isLast: boolean },
+  ): Promise<QueryOutcome | null> {
+    const { journal, ts, isLast } = more;
+    const log = new LogLines();
+    const tx = this.#engine.begin({ limits: DEFAULT_LIMITS, ...(ts === undefined ? {} : { ts }) });
+    const common = { ts: tx.snapshotTs, reads: tx.reads, logLines: log.lines };
+    try {
+      const options = this.#options({ kind: "query", call, tx, log });
+      const { json, execution } = await this.#run(call, { ...options, journal });
+      // The isolate gives JSON text of a value.
+      const value = JSON.parse(json) as JSONValue;
+      return { ...common, ok: true, value, journal: execution.nextJournal };
+    } catch (error) {
+      if (error instanceof ConflictError && !isLast) return null;
+      const failed = clientError(failureOf(error), call.request.requestId);
+      return { ...common, ok: false, error: failed, journal };
+    } finally {
+      tx.abort();
     }
   }
 
@@ -122,7 +132,8 @@ export class CoreRunner implements Runner {
     try {
       const attempt = (isExclusive: boolean): Promise<Answered | Skipped> => {
         logs.last = new LogLines();
-        return this.#attemptMutation(call, { ...options, isExclusive }, logs.last);
+        const log = logs.last;
+        return this.#lane.run(() => this.#attemptMutation(call, { ...options, isExclusive }, log));
       };
       const isForever = options.isRetriedForever === true;
       const answer = await withRetries(this.#engine, attempt, isForever);

@@ -40,9 +40,6 @@ export type SyscallHost = {
   jsSyscall(execution: Execution, op: string, args: Record<string, unknown>): unknown;
 };
 
-/** Continuations of calls that nobody awaited run within this many turns of the microtask queue. */
-const QUIET_MICROTASKS = 16;
-
 export class Execution {
   readonly kind: ExecutionKind;
   readonly path: FunctionPath;
@@ -135,7 +132,10 @@ export class Execution {
     for (let seen = -1; seen !== this.#calls && !this.#isStopped;) {
       seen = this.#calls;
       while (this.#tail !== null) await this.#tail.catch(() => undefined);
-      for (let turn = 0; turn < QUIET_MICROTASKS; turn += 1) await Promise.resolve();
+      // The next tick comes when the microtask queue is empty: when user code has nothing left to do.
+      await new Promise<void>((resolve) => {
+        process.nextTick(resolve);
+      });
     }
     // A rejection that nobody handles is reported at the end of the event loop's turn.
     if (this.rejectedCalls > 0) await new Promise((resolve) => setImmediate(resolve));

@@ -45,17 +45,15 @@ export async function runFunction(
   checkArguments(found, args, context.tableOfId);
   const isolate = context.pool.take(isolateKind(context, found));
   const execution = new Execution(context.host, options);
-  let isClean = false;
   try {
     const text = await invoke(isolate, execution, () =>
       start(isolate.load(found.path.module)[found.path.name] as Invocable, kind, args),
     );
-    isClean = true;
     const json = String(text);
     checkResult(found, json, { tableOfId: context.tableOfId, depth: options.depth });
     return { json, execution };
   } finally {
-    context.pool.giveBack(isolate, isClean);
+    context.pool.giveBack(isolate, execution.pendingCalls === 0);
   }
 }
 

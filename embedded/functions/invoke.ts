@@ -23,6 +23,11 @@ export async function invoke(
     if (execution.unhandled !== null) throw failureOf(execution.unhandled);
     return value;
   } catch (error) {
+    execution.stop();
+    // Lets what user code has left on the microtask queue run out: the isolate is used again.
+    await new Promise<void>((resolve) => {
+      process.nextTick(resolve);
+    });
     if (execution.fatal !== null) throw execution.fatal;
     throw failureOf(error);
   } finally {

@@ -32,15 +32,12 @@ export class IsolatePool {
     return isolate;
   }
 
-  /** `isReusable` false: user code may still be running there. */
+  /** `isReusable` false: user code may still be running there, and would act in another's name. */
   giveBack(isolate: Isolate, isReusable: boolean): void {
     isolate.dispose();
     if (!isReusable || isolate.kind !== "db" || isolate.hostWork > 0) return;
-    // What is left on the microtask queue must find the isolate empty, not at work for another.
-    setImmediate(() => {
-      if (this.#generations.get(isolate) !== this.#generation) return;
-      if (this.#idle.length < IDLE_MAX) this.#idle.push(isolate);
-    });
+    if (this.#generations.get(isolate) !== this.#generation) return;
+    if (this.#idle.length < IDLE_MAX) this.#idle.push(isolate);
   }
 }
 
