@@ -158,7 +158,7 @@ function startAndWatch(
     },
   });
   const failed = child.exited.then(() => {
-    throw new Error(`the executor ended: ${child.stderr()}`);
+    throw new Error(`the executor ended: ${child.lastWords()}`);
   });
   const late = new Promise<never>((_, reject) => {
     AbortSignal.timeout(READY_MS_MAX).addEventListener("abort", () => {

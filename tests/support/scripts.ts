@@ -2,13 +2,8 @@
 import type { Fault, Script, ToolCall } from "../../cli/demo/messagesScript.js";
 
 /** A Bash tool call. */
-export function bash(command: string): ToolCall {
+function bash(command: string): ToolCall {
   return { name: "Bash", input: { command, description: "Run" } };
-}
-
-/** A Write tool call; the path is relative to the clone. */
-export function write(file: string, content: string): ToolCall {
-  return { name: "Write", input: { file_path: `\${cwd}/${file}`, content } };
 }
 
 /** One answer without tools. */
