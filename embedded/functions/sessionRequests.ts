@@ -32,15 +32,3 @@ export function recordAnswer(
     ts: new CommitTsPlaceholder(),
   });
 }
-
-/** Removes answers older than `beforeMs` that no client will ask for again; at most `limit`. */
-export function pruneAnswers(tx: Transaction, beforeMs: number, limit: number): number {
-  const range = [{ type: "Lt", fieldPath: "_creationTime", value: beforeMs }] as const;
-  const old: string[] = [];
-  for (const row of tx.scan(TABLE, { range })) {
-    if (old.length >= limit) break;
-    old.push(row._id);
-  }
-  for (const id of old) tx.remove(TABLE, id);
-  return old.length;
-}
