@@ -82,8 +82,6 @@ async function main(): Promise<void> {
   }
   const server = await startServer(options);
   const { url, siteUrl, adminKeyFile } = server;
-  process.stdout.write(`${JSON.stringify({ url, siteUrl, adminKeyFile, pid: process.pid })}\n`);
-  log("listening", { url, siteUrl, isMemory: options.isMemory });
   const stop = (signal: NodeJS.Signals) => {
     log("stopping", { signal });
     // A second signal takes the default way and ends the process at once.
@@ -101,6 +99,9 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  // Last, because whoever reads the line may send a signal at once.
+  process.stdout.write(`${JSON.stringify({ url, siteUrl, adminKeyFile, pid: process.pid })}\n`);
+  log("listening", { url, siteUrl, isMemory: options.isMemory });
 }
 
 function fail(error: unknown): never {

@@ -10,7 +10,7 @@ const OWNER_ONLY = 0o600;
 const FOLDER_OWNER_ONLY = 0o700;
 const KEY_FORM = /^[^|\s:]+\|[0-9a-f]{32,}$/;
 
-export const newAdminKey = (): string => `${KEY_NAME}|${randomBytes(KEY_BYTES).toString("hex")}`;
+const newAdminKey = (): string => `${KEY_NAME}|${randomBytes(KEY_BYTES).toString("hex")}`;
 
 /** The key's public part, which tools show: what stands before the bar. */
 export const adminKeyName = (key: string): string => key.split("|")[0] ?? "";

@@ -31,7 +31,7 @@ export function parseProviders(raw: readonly JSONValue[]): Provider[] {
 }
 
 /** Issuers are compared without a trailing slash and with https:// where no scheme is given. */
-export function normalizedIssuer(issuer: string): string {
+function normalizedIssuer(issuer: string): string {
   const withScheme = /^https?:\/\//.test(issuer) ? issuer : `https://${issuer}`;
   return withScheme.replace(/\/$/, "");
 }

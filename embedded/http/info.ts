@@ -2,7 +2,7 @@
 import { httpLimits } from "./limits.js";
 import type { Route } from "./router.js";
 
-export const INSTANCE_NAME = "embedded";
+const INSTANCE_NAME = "embedded";
 /** Free text, shown by tools. */
 const VERSION = "embedded-1";
 

@@ -1,6 +1,7 @@
 /** The public HTTP API: queries, mutations and actions by path. */
 import { jsonToConvex, type JSONValue, type Value } from "convex/values";
 import { z } from "zod";
+import { isAdmin } from "../auth/identity.js";
 import type { Engine } from "../engine/engine.js";
 import type { FunctionCall, FunctionRunner, Outcome } from "../functions/types.js";
 import { decodeTimestamp, encodeTimestamp } from "../sync/protocol.js";
@@ -114,21 +115,30 @@ async function runKind(run: {
       return runner.mutation(call);
     case "action":
       return runner.action(call);
+    case "unknown":
+      return notFound(call);
   }
 }
 
-/** An unknown function is run as a query: the runner then says in its own words what is missing. */
-function typeOf(runner: FunctionRunner, call: FunctionCall): Exclude<Kind, "any"> {
+/** Others than the admin get the runner's words, which do not tell a hidden function from a missing one. */
+function typeOf(runner: FunctionRunner, call: FunctionCall): Exclude<Kind, "any"> | "unknown" {
   switch (runner.udfTypeOf(call)) {
     case "Mutation":
       return "mutation";
     case "Action":
       return "action";
     case "Query":
+      return "query";
     case "HttpAction":
     case null:
-      return "query";
+      return isAdmin(call.identity) ? "unknown" : "query";
   }
+}
+
+/** The official CLI looks for these words and then lists the functions there are. */
+function notFound(call: FunctionCall): Outcome<JSONValue> {
+  const message = `Could not find function for '${call.path}'. Did you forget to run \`npx convex dev\` or \`npx convex deploy\`?`;
+  return { ok: false, error: { message, code: "NotFound" }, logLines: [] };
 }
 
 const answer = (outcome: Outcome<JSONValue>, as: CallForm["format"]): Reply => ({

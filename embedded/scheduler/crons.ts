@@ -247,9 +247,7 @@ function toCron(row: Document): CronRow {
 }
 
 /** The crons a push declares. */
-export function cronSpecsOf(
-  analyzed: Pick<AnalyzedPush, "functions"> | null,
-): [string, CronSpec][] {
+function cronSpecsOf(analyzed: Pick<AnalyzedPush, "functions"> | null): [string, CronSpec][] {
   return Object.values(analyzed?.functions ?? {}).flatMap((module) => module.cronSpecs ?? []);
 }
 

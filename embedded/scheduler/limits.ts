@@ -9,6 +9,8 @@ export const schedulerLimits = {
   runningMax: 8,
   /** Finished rows are kept this long, for people to look at. */
   retentionMs: 7 * DAY_MS,
+  /** Answers to WebSocket mutations, for clients that lost theirs and send again. */
+  answerRetentionMs: DAY_MS,
   retentionEveryMs: HOUR_MS,
   retentionBatch: 1_000,
   /** After a failure that is not the function's doing: doubled each time, from min to max. */

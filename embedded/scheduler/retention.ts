@@ -1,5 +1,6 @@
-/** Deletes finished scheduled functions after their time, a bounded batch at once. */
+/** Deletes, after their time, finished scheduled functions and answers kept for resent mutations. */
 import type { Alarm } from "../control.js";
+import type { Transaction } from "../engine/transaction.js";
 import { schedulerLimits } from "./limits.js";
 import { pruneFinished, type SchedulerPorts } from "./scheduled.js";
 
@@ -17,14 +18,30 @@ export function keepRetention(ports: SchedulerPorts): () => void {
     });
   };
   const sweep = async () => {
-    const cutoffMs = ports.clock.nowMs() - schedulerLimits.retentionMs;
-    const { value: removed } = await ports.engine.transact((tx) => pruneFinished(tx, cutoffMs));
+    const nowMs = ports.clock.nowMs();
+    const { retentionMs, answerRetentionMs, retentionBatch, retentionEveryMs } = schedulerLimits;
+    const { value: removed } = await ports.engine.transact((tx) => [
+      pruneFinished(tx, nowMs - retentionMs),
+      pruneAnswers(tx, nowMs - answerRetentionMs),
+    ]);
     // A full batch means that there may be more: go on at once, in a transaction of its own.
-    plan(removed === schedulerLimits.retentionBatch ? 0 : schedulerLimits.retentionEveryMs);
+    plan(removed.includes(retentionBatch) ? 0 : retentionEveryMs);
   };
   plan(0);
   return () => {
     isStopped = true;
     alarm?.cancel();
   };
+}
+
+/** Deletes a batch of answers that no client will ask for again; answers how many. */
+function pruneAnswers(tx: Transaction, cutoffMs: number): number {
+  const range = [{ type: "Lt", fieldPath: "_creationTime", value: cutoffMs }] as const;
+  const old: string[] = [];
+  for (const row of tx.scan("_session_requests", { range })) {
+    if (old.length >= schedulerLimits.retentionBatch) break;
+    old.push(row._id);
+  }
+  for (const id of old) tx.remove("_session_requests", id);
+  return old.length;
 }

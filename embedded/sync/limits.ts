@@ -18,6 +18,8 @@ export const syncLimits = {
   unsentTransitionsMax: 2,
   /** A Transition longer than this many characters travels in chunks of this size. */
   transitionChunkChars: 5_000_000,
+  /** At shutdown, how long a client may take to answer the close. */
+  closeMsMax: 1_000,
   /** Pings keep proxies from cutting an idle socket. */
   pingEveryMs: 15_000,
   /** A socket that was silent for this long is dead; the pong of each ping counts as a sign of life. */

@@ -61,8 +61,7 @@ export class SyncSockets {
     await Promise.all(
       [...this.#sessions].map(async ([webSocket, session]) => {
         await session.drain();
-        webSocket.close(1001, "ServerShuttingDown");
-        webSocket.terminate();
+        await closeGently(webSocket);
       }),
     );
     this.#server.close();
@@ -100,6 +99,20 @@ export class SyncSockets {
       this.#sessions.delete(webSocket);
     });
   }
+}
+
+/** Lets what was sent arrive before the connection goes; a client that does not answer is cut. */
+function closeGently(webSocket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      webSocket.terminate();
+    }, syncLimits.closeMsMax);
+    webSocket.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    webSocket.close(1001, "ServerShuttingDown");
+  });
 }
 
 function toBuffer(data: RawData): Buffer {

@@ -18,7 +18,7 @@ import {
 
 let backend: BackendProcess;
 beforeAll(async () => {
-  backend = await startDeployed();
+  backend = await startDeployed({ args: ["--memory"] });
   const http = httpClient(backend);
   for (const n of [1, 2, 3]) await http.mutation(rows.add, { tag: "cli", n });
 });

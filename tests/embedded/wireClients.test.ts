@@ -61,7 +61,7 @@ describe("ConvexHttpClient", () => {
   test("consistent queries do not see what came after the first", async () => {
     const http = httpClient(backend);
     await http.mutation(rows.add, { tag: "still", n: 1 });
-    // Deprecated by the client, and still part of what it sends.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- still part of what clients send
     const look = () => http.consistentQuery(rows.list, { tag: "still" });
     expect(await look()).toHaveLength(1);
     await httpClient(backend).mutation(rows.add, { tag: "still", n: 2 });

@@ -22,6 +22,10 @@ beforeAll(async () => {
 /** A crash, and a new process on the same folder and port. */
 async function crash(): Promise<void> {
   await backend.end("SIGKILL");
+  await again();
+}
+
+async function again(): Promise<void> {
   const args = ["--port", String(backend.port), "--site-port", "0"];
   backend = await startBackend({ dataDir: backend.dataDir, args });
 }
@@ -68,6 +72,17 @@ describe("SIGKILL under load", () => {
     expect(await tagged("resent")).toEqual(numbers(40));
     await watch.until("all rows", (value) => value.length === 40);
   });
+});
+
+test("SIGTERM under load: exit 0, nothing acknowledged is lost, the rest is resent and applied once", async () => {
+  const one = new TestClient(backend.url);
+  await one.client.mutation(rows.add, { tag: "stopped", n: 0 });
+  const sent = numbers(60).map((n) => one.client.mutation(rows.add, { tag: "stopped", n: n + 1 }));
+  await sent[5];
+  expect(await backend.end("SIGTERM")).toBe(0);
+  await again();
+  await Promise.all(sent);
+  expect(await tagged("stopped")).toEqual(numbers(61));
 });
 
 describe("scheduled functions", () => {
