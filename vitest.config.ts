@@ -43,13 +43,6 @@ export default defineConfig({
           globalSetup: ["tests/support/deployOnce.ts"],
         },
       },
-      {
-        test: {
-          name: "types",
-          include: [],
-          typecheck: { enabled: true, include: ["tests/types/**/*.test-d.ts"] },
-        },
-      },
     ],
   },
 });
