@@ -50,6 +50,7 @@ export default defineSchema({
     .index("by_state", ["state.kind"])
     .index("by_executor", ["state.executorId"])
     .index("by_deadline", ["deadlineAt"])
+    .index("by_ended", ["state.endedAt"])
     .index("by_idempotency_key", ["submittedBy", "idempotencyKey"]),
 
   /** A job's prompt. Written once by model/jobs. Read by start and admin. */
@@ -82,6 +83,8 @@ export default defineSchema({
     jobId: v.id("jobs"),
     seq: v.number(),
     at: v.number(),
+    /** Commit timestamp: the order in which the roll-up of metrics reads all events. */
+    ts: v.commitTs(),
     cause: v.string(),
     from: v.string(),
     to: v.string(),
@@ -91,7 +94,9 @@ export default defineSchema({
     executorId: v.optional(v.id("executors")),
     reason: v.optional(failureReason),
     detail: v.optional(v.string()),
-  }).index("by_job", ["jobId", "seq"]),
+  })
+    .index("by_job", ["jobId", "seq"])
+    .index("by_commit", ["ts"]),
 
   /** One machine's identity and what lists show of it. Written on transitions by model/executors. */
   executors: defineTable({

@@ -62,6 +62,7 @@ export async function submit(
     jobId,
     seq: 0,
     at: Clock.now(),
+    ts: ctx.db.vars.commitTs,
     cause: "submit",
     from: "none",
     to: "pending",

@@ -313,6 +313,7 @@ async function record(
     jobId: job._id,
     seq: job.events,
     at,
+    ts: ctx.db.vars.commitTs,
     cause: event.kind,
     from: row,
     to: next.to,
