@@ -27,7 +27,7 @@ program
   .description("start everything on this machine and run one job through it")
   .option("--repo <repository>", "owner/repo, https URL or local path (default: this checkout)")
   .option("--ref <ref>", "branch, tag or commit (default: the default branch)")
-  .option("--prompt <text>", "what Claude shall do", DEMO_PROMPT)
+  .option("--prompt <text>", "what Claude shall do; - reads it from stdin", DEMO_PROMPT)
   .option("--once", "stop everything when the job ends", false)
   .option("--json", "print one JSON object about the job on stdout", false)
   .option("--data <folder>", "where the backend and the executor keep their data")
@@ -39,6 +39,7 @@ program
       root: findRoot(),
       cwd: process.cwd(),
       config: readConfig(),
+      stdin: process.stdin,
       output,
       signal: interrupt.signal,
     });

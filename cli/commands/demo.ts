@@ -46,6 +46,8 @@ export type DemoContext = {
   root: string;
   cwd: string;
   config: Config;
+  /** Read for `--prompt -` only. */
+  stdin: AsyncIterable<string | Buffer>;
   output: Output;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
@@ -59,7 +61,7 @@ const EARLIER_JOBS_SHOWN = 10;
 /** Runs the demo to its end and returns the exit code. Whatever happens, it leaves no process behind. */
 export async function demo(options: DemoOptions, context: DemoContext): Promise<number> {
   const startedAt = performance.now();
-  const request = readRequest(options, context);
+  const request = await readRequest(options, context);
   const cleanUp: (() => Promise<void>)[] = [];
   try {
     const login = await chooseLogin(request, context, cleanUp);
@@ -90,9 +92,12 @@ type Request = {
 };
 
 // Everything typed is judged here, before anything is started or written.
-function readRequest(options: DemoOptions, { root, cwd }: DemoContext): Request {
+async function readRequest(
+  options: DemoOptions,
+  { root, cwd, stdin }: DemoContext,
+): Promise<Request> {
   return {
-    prompt: readPrompt(options.prompt),
+    prompt: await readPrompt(options.prompt, stdin),
     ref: options.ref === undefined ? undefined : readRef(options.ref),
     port: readPort(options.port),
     dataDir:
@@ -241,6 +246,7 @@ async function runOneJob({ request, context, deployment, startedAt }: JobRun): P
       return exitCodes.canceled;
     case "failed":
     case "pending":
+    case "waiting":
     case "assigned":
     case "running":
     case "backoff":

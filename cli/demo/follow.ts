@@ -61,6 +61,7 @@ function describeProgress({ state, attempt, attemptsMax }: JobDetail): string {
 function stepOf(state: JobState): (typeof STEPS)[number] {
   switch (state.kind) {
     case "pending":
+    case "waiting":
     case "assigned":
     case "backoff":
       return "queued";

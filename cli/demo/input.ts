@@ -78,8 +78,28 @@ export function readRef(typed: string): string {
   return typed;
 }
 
-/** What Claude shall do. */
-export function readPrompt(typed: string): string {
+/**
+ * What Claude shall do; "-" reads it from stdin, for a prompt longer than the system lets an argument
+ * be (128 KiB on Linux). Reading stops soon after the text is too long.
+ */
+export async function readPrompt(
+  typed: string,
+  stdin: AsyncIterable<string | Buffer>,
+): Promise<string> {
+  if (typed !== "-") return checkPrompt(typed);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stdin) {
+    const piece = Buffer.from(chunk);
+    chunks.push(piece);
+    bytes += piece.length;
+    // A character is at most four bytes: more than this is too long whatever it says.
+    if (bytes > 4 * PROMPT_CHARS_MAX) break;
+  }
+  return checkPrompt(Buffer.concat(chunks).toString("utf8"));
+}
+
+function checkPrompt(typed: string): string {
   if (typed.trim() === "") throw usageError("--prompt is empty; say what Claude shall do.");
   if (typed.length > PROMPT_CHARS_MAX) {
     throw usageError(

@@ -29,12 +29,17 @@ type Demo = {
   exitCode: Promise<number | null>;
 };
 
-function demo(args: string[], environment: Record<string, string> = {}): Demo {
+function demo(
+  args: string[],
+  { environment = {}, stdin = "" }: { environment?: Record<string, string>; stdin?: string } = {},
+): Demo {
   const child = spawn(process.execPath, [path.join(findRoot(), "dist/cli.mjs"), "demo", ...args], {
     env: { PATH: process.env["PATH"], HOME: tempDir("home"), ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   started.add(child);
+  // It may refuse before it has read all.
+  child.stdin.on("error", () => undefined).end(stdin);
   const texts = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (texts.stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (texts.stderr += text));
@@ -165,6 +170,15 @@ describe("bad input → one sentence, and nothing half-done", () => {
     expect(await run.exitCode).toBe(code);
     expect(run.stdout()).toBe("");
     expect(run.stderr().trim().split("\n")).toHaveLength(1);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("a prompt of 1 MB", async () => {
+    const dataDir = path.join(tempDir(), "data");
+    const args = ["--data", dataDir, "--repo", repo.path, "--once", "--prompt", "-"];
+    const run = demo(args, { stdin: "x".repeat(1024 * 1024) });
+    expect(await run.exitCode).toBe(64);
+    expect(run.stderr()).toMatch(/^fondation: --prompt has \d+ characters; at most 200000/);
     expect(existsSync(dataDir)).toBe(false);
   });
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { Readable } from "node:stream";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -87,15 +88,20 @@ describe("--repo", () => {
 });
 
 describe("--prompt", () => {
-  test("text → itself", () => {
-    expect(readPrompt("Do it.")).toBe("Do it.");
+  const nothing = Readable.from([]);
+  test("text → itself", async () => {
+    expect(await readPrompt("Do it.", nothing)).toBe("Do it.");
   });
-  test.each(["", " \n\t", "x".repeat(PROMPT_CHARS_MAX + 1), "x".repeat(1024 * 1024)])(
-    "empty or too long → refused",
-    (typed) => {
-      expect(refusal(() => readPrompt(typed))).toMatchObject({ exitCode: 64 });
-    },
-  );
+  test("- → what stdin holds, characters cut between chunks included", async () => {
+    const bytes = Buffer.from("Grüße\n");
+    const stdin = Readable.from([bytes.subarray(0, 3), bytes.subarray(3)]);
+    expect(await readPrompt("-", stdin)).toBe("Grüße\n");
+  });
+  const tooLong = ["x".repeat(PROMPT_CHARS_MAX + 1), "x".repeat(1024 * 1024)];
+  test.each(["", " \n\t", ...tooLong])("empty or too long → refused", async (typed) => {
+    await expect(readPrompt(typed, nothing)).rejects.toMatchObject({ exitCode: 64 });
+    await expect(readPrompt("-", Readable.from([typed]))).rejects.toMatchObject({ exitCode: 64 });
+  });
 });
 
 describe("--ref", () => {
