@@ -133,6 +133,12 @@ export class Transaction {
 
   index(table: Table, name: string): Index {
     const index = name === "by_id" ? table.byId : table.indexes.get(name);
+    if (index?.isStaged === true) {
+      throw new UserError(
+        "IndexStaged",
+        `Index ${table.name}.${name} is staged: deploy it without \`staged: true\` before it is used in queries.`,
+      );
+    }
     if (index !== undefined) return index;
     throw new UserError("IndexNotFound", `Index ${table.name}.${name} not found.`);
   }
@@ -175,6 +181,11 @@ export class Transaction {
     return count;
   }
 
+  /** A creation time for a document that is put in by `restoreInto` and brings none. */
+  newCreationTime(): number {
+    return this.#host.nextCreationTime();
+  }
+
   insertInto(table: Table, fields: Fields): string {
     this.#assertUsable();
     const _id = newId(table.number);
@@ -185,6 +196,18 @@ export class Transaction {
     });
     this.#write(table, null, after);
     return _id;
+  }
+
+  /** Puts a document back as it was elsewhere, id and creation time included. Throws when the id is taken. */
+  restoreInto(table: Table, document: Document): void {
+    this.#assertUsable();
+    if (this.find(table, document._id) !== null) {
+      throw new UserError(
+        "DuplicateId",
+        `Document ID ${document._id} is already in table "${table.name}".`,
+      );
+    }
+    this.#write(table, null, DocumentVersion.of(document));
   }
 
   patchIn(table: Table, id: string, fields: Record<string, Value | undefined>): DocumentVersion {
