@@ -19,8 +19,11 @@ export interface ControlledClock extends TimedClock {
   set(atMs: number): void;
 }
 
-/** setTimeout fires at once for longer delays, so long waits are made of several. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+/**
+ * A long wait is made of several. Timers do not follow the system's clock: when that is set, or the
+ * machine slept, an alarm notices within this time.
+ */
+const TIMEOUT_MS_MAX = 60_000;
 
 export function createClock(): ControlledClock {
   let offsetMs = 0;

@@ -14,6 +14,7 @@ import { type Limits, NO_LIMITS, Usage } from "./limits.js";
 import { CommitLock } from "./commitLock.js";
 import type { ReadSet } from "./readSet.js";
 import { planIndexChange, planTables, type SchemaTables } from "./schemaChange.js";
+import { planTakeOver, type TakeOver } from "./staging.js";
 import { type Subscription, Subscriptions } from "./subscriptions.js";
 import { SYSTEM_TABLES } from "./systemTables.js";
 import { Transaction } from "./transaction.js";
@@ -37,8 +38,10 @@ export type EngineOptions = { store: Store; clock?: Clock; hooks?: CommitHooks }
 /** What a commit may change besides documents. */
 export type CommitExtras = {
   meta?: readonly MetaWrite[];
-  /** A new schema for a component: builds and drops indexes, and outdates everything older. */
-  schema?: SchemaTables;
+  /** New schemas, one for each component: builds and drops indexes, outdates everything older. */
+  schemas?: readonly SchemaTables[];
+  /** Tables that are replaced whole by staged ones; outdates everything older. */
+  takeOver?: readonly TakeOver[];
   /** Runs with the commit, before anything else can begin. */
   onCommitted?: () => void;
 };
@@ -67,12 +70,13 @@ export class Engine {
     this.#hooks = hooks;
     this.catalog = new Catalog(store);
     this.#history = new History(store);
-    const stored = BigInt(store.metaGet(TS_KEY) ?? "0");
-    const now = BigInt(Math.floor(clock.nowMs())) * NS_PER_MS;
-    this.#latestTs = now > stored ? now : stored;
+    // Not the clock's time: whatever is given out must be stored, or it could be ahead of the next
+    // start when the clock is set back.
+    this.#latestTs = BigInt(store.metaGet(TS_KEY) ?? "0");
     this.#durableTs = this.#latestTs;
+    this.#lastCreationTime = Number(this.#latestTs / NS_PER_MS);
+    if (this.#latestTs === 0n) this.#storeNextTs();
     this.#log = new WriteLog(this.#latestTs);
-    this.#lastCreationTime = Number(stored / NS_PER_MS);
     this.#ensureSystemTables();
   }
 
@@ -175,7 +179,7 @@ export class Engine {
   /** Everything read so far is out of date: new code, a new environment. */
   invalidateAll(): void {
     this.catalog.version += 1;
-    this.#latestTs = this.#nextTs();
+    this.#storeNextTs();
     this.#log.reset(this.#latestTs);
     this.#subscriptions.invalidateAll();
   }
@@ -228,9 +232,12 @@ export class Engine {
     }
     this.#history.record(ts, changes);
     this.store.commit({ writes: batch, meta });
-    if (extras.schema !== undefined) {
+    for (const schema of extras.schemas ?? []) {
       // After the documents, so that new indexes hold them; in the same turn, hence as durable.
-      this.store.commit(planIndexChange(this.catalog, this.store, extras.schema));
+      this.store.commit(planIndexChange(this.catalog, this.store, schema));
+    }
+    if (extras.takeOver !== undefined) {
+      this.store.commit(planTakeOver(this.catalog, extras.takeOver));
     }
     this.#latestTs = ts;
     this.#log.append({ ts, touched }, this.#history.oldestReader());
@@ -238,7 +245,7 @@ export class Engine {
     for (const table of tables) {
       for (const listener of this.#tableListeners.get(table) ?? []) queueMicrotask(listener);
     }
-    if (extras.schema !== undefined) this.invalidateAll();
+    if (extras.schemas !== undefined || extras.takeOver !== undefined) this.invalidateAll();
   }
 
   /** Adds what a newer version of the backend needs to tables written by an older one. */
@@ -250,8 +257,17 @@ export class Engine {
     if (plan.drop.length + plan.writes.length + plan.meta.length > 0) this.store.commit(plan);
   }
 
+  /** A new timestamp without documents. */
+  #storeNextTs(): void {
+    const ts = this.#nextTs();
+    this.store.commit({ writes: [], meta: [{ key: TS_KEY, value: String(ts) }] });
+    this.#latestTs = ts;
+  }
+
+  /** Behind every creation time given out, so that creation times go on from it after a restart. */
   #nextTs(): bigint {
-    const now = BigInt(Math.floor(this.clock.nowMs())) * NS_PER_MS;
+    const nowMs = Math.max(Math.floor(this.clock.nowMs()), Math.ceil(this.#lastCreationTime));
+    const now = BigInt(nowMs) * NS_PER_MS;
     return now > this.#latestTs ? now : this.#latestTs + 1n;
   }
 

@@ -61,12 +61,17 @@ export function firstRun(timetable: Timetable, nowMs: number): number | null {
   return timetable.kind === "period" ? nowMs : nextOccurrence(timetable.cron, nowMs);
 }
 
-/** The run after the one planned for `previousMs`; runs that are already past are skipped. */
+/**
+ * The run after the one planned for `previousMs`; runs that are already past are skipped. Always
+ * later than `previousMs`, also when the clock was set back meanwhile: no slot comes twice.
+ */
 export function runAfter(
   timetable: Timetable,
   when: { previousMs: number; nowMs: number },
 ): number | null {
-  if (timetable.kind === "pattern") return nextOccurrence(timetable.cron, when.nowMs);
+  if (timetable.kind === "pattern") {
+    return nextOccurrence(timetable.cron, Math.max(when.previousMs, when.nowMs));
+  }
   const { periodMs } = timetable;
   const elapsed = Math.max(0, when.nowMs - when.previousMs);
   return when.previousMs + (Math.floor(elapsed / periodMs) + 1) * periodMs;

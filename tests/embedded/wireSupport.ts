@@ -157,6 +157,25 @@ export class BackendProcess {
   }
 }
 
+/** A backend of which nobody knows yet whether it will get so far as to listen. */
+export async function launchBackend(options: {
+  dataDir: string;
+  args: readonly string[];
+}): Promise<{ child: ChildProcess; end: () => Promise<void> }> {
+  const child = spawn(process.execPath, [
+    await bundled(),
+    ...["--data", options.dataDir, "--control", ...options.args],
+  ]);
+  const exited = once(child, "exit");
+  return {
+    child,
+    end: async () => {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
 /** Starts the backend and waits for the line that says where it listens. */
 export async function startBackend(
   options: { dataDir?: string; args?: readonly string[] } = {},
