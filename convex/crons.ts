@@ -5,4 +5,5 @@ const crons = cronJobs();
 // A net under the timer chain, which is what keeps deadlines.
 crons.interval("reclaim expired", { minutes: 1 }, internal.maintenance.reclaimExpired, {});
 crons.interval("prune identities", { minutes: 10 }, internal.maintenance.prune, {});
+crons.interval("roll up metrics", { minutes: 1 }, internal.metrics.tick, {});
 export default crons;

@@ -3,6 +3,7 @@ import { v } from "convex/values";
 import { attemptReport, failureReason, jobSpec, jobState, phase } from "./protocol/job.js";
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
+import { bucket, level, sample } from "./protocol/metrics.js";
 import { attemptEnd, role } from "./protocol/view.js";
 
 /**
@@ -241,6 +242,27 @@ export default defineSchema({
     actor: v.string(),
     target: v.optional(v.string()),
     detail: v.optional(v.string()),
+  }),
+
+  /** Counts of each minute, hour, day and of all time. Written by model/metrics. Deleted by prune. */
+  metrics: defineTable({ level, start: v.number(), ...bucket.fields }).index("by_start", [
+    "level",
+    "start",
+  ]),
+
+  /** How far the roll-up of metrics has come, one row. Written by model/metrics. */
+  rollUp: defineTable({
+    generation: v.number(),
+    /** Commit timestamp and creation time of the last event that was counted. */
+    ts: v.int64(),
+    creationTime: v.number(),
+    /** Jobs in each state that is not terminal, as of that event. */
+    states: v.record(v.string(), v.number()),
+    /** When the roll-up last ran, and what the queue looked like then. */
+    rolledAt: v.number(),
+    sample,
+    /** Whether events were left over. */
+    isBehind: v.boolean(),
   }),
 
   /** Facts of the deployment, one row. Written by model/settings. */

@@ -97,3 +97,15 @@ export const SIGN_IN_LOCK_MS = 15 * 60_000;
  * so that an executor's bundle does without them.
  */
 export const ASSERTION_AUDIENCE = "fondation/executors/token";
+
+// -- metrics --
+/** Events that one step of the roll-up reads. */
+export const ROLLUP_EVENTS_MAX = 256;
+/** Characters of results and patches after which a step of the roll-up stops early: a fifth of what a transaction may read. */
+export const ROLLUP_REPORT_CHARS_MAX = 1_000_000;
+/** Keys of each kind (repository, user, model) that a bucket names; the rest is its "other". */
+export const SPEND_KEYS_MAX = 20;
+/** Characters of a key of spending. */
+export const SPEND_KEY_CHARS_MAX = 200;
+/** Online executors that a sample counts. */
+export const SAMPLE_EXECUTORS_MAX = 100;
