@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import Database from "libsql";
-import { DataFolderError, type FolderLock, lockDataFolder } from "./dataFolder.js";
+import { type FolderLock, lockDataFolder } from "./dataFolder.js";
+import { DocumentCounts } from "./documentCounts.js";
+import { prepareFormat } from "./format.js";
 import {
   isDocumentSpace,
   type Row,
@@ -8,25 +10,21 @@ import {
   type SpaceId,
   type Store,
   type StoreBatch,
+  type StoreWrite,
 } from "./store.js";
 
-/** Version of the file's layout; a file with a higher one is refused, never rewritten. */
-const FORMAT = 1;
-const DATABASE_FILE = "data.sqlite";
+export const DATABASE_FILE = "data.sqlite";
 /** No key begins with this byte, so it ends every space. */
 const END_OF_SPACE = "\xff";
-const SETUP = `
-  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS docs (
-    space INTEGER NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, key));
-  CREATE TABLE IF NOT EXISTS idx (
-    space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (space, key)
-  ) WITHOUT ROWID;`;
+/** Pages of the file that SQLite keeps in memory, in KiB. */
+const PAGE_CACHE_KIB = 32 * 1024;
+/** The write-ahead log shrinks back to this after a burst. */
+const LOG_BYTES_KEPT = 64 * 1024 * 1024;
 
 type Statement = Database.Statement;
 /** The statements of one of the two tables. */
 type TableStatements = Record<
-  "get" | "put" | "remove" | "drop" | "asc" | "desc" | "count",
+  "get" | "put" | "update" | "remove" | "drop" | "asc" | "desc" | "count",
   Statement
 >;
 
@@ -44,6 +42,8 @@ export class FileStore implements Store {
   readonly #docs: TableStatements;
   readonly #index: TableStatements;
   readonly #meta: Record<"get" | "put" | "remove" | "scan", Statement>;
+  /** Documents in each space, so that nobody has to scan for it; written down with each SQL commit. */
+  readonly #counts: DocumentCounts;
   #pending: Promise<void> | null = null;
   #failure: Error | null = null;
   #isClosed = false;
@@ -55,8 +55,9 @@ export class FileStore implements Store {
       const db = new Database(join(folder, DATABASE_FILE));
       db.exec("PRAGMA journal_mode = WAL");
       db.exec(`PRAGMA synchronous = ${options.isSynced === false ? "NORMAL" : "FULL"}`);
-      db.exec(SETUP);
-      checkFormat(db, folder);
+      db.exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
+      db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES_KEPT}`);
+      prepareFormat(db, folder);
       return new FileStore(db, lock);
     } catch (error) {
       lock.release();
@@ -69,6 +70,7 @@ export class FileStore implements Store {
     this.#lock = lock;
     this.#docs = tableStatements(db, "docs");
     this.#index = tableStatements(db, "idx");
+    this.#counts = new DocumentCounts(db);
     this.#meta = {
       get: db.prepare("SELECT value FROM meta WHERE key = ?"),
       put: db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"),
@@ -94,6 +96,7 @@ export class FileStore implements Store {
   }
 
   count(space: SpaceId, lo: string, hi: string | null): number {
+    if (isDocumentSpace(space) && lo === "" && hi === null) return this.#counts.of(space);
     const found = this.#of(space).count.get(space, toBlob(lo), toBlob(hi ?? END_OF_SPACE));
     // The statement selects exactly this column.
     return (found as { n: number }).n;
@@ -114,11 +117,13 @@ export class FileStore implements Store {
     this.#assertUsable();
     try {
       if (this.#pending === null) this.#begin();
-      for (const space of drop) this.#of(space).drop.run(space);
-      for (const { space, key, value } of writes) {
-        const table = this.#of(space);
-        if (value === null) table.remove.run(space, toBlob(key));
-        else table.put.run(space, toBlob(key), isDocumentSpace(space) ? value : toBlob(value));
+      for (const space of drop) {
+        this.#of(space).drop.run(space);
+        this.#counts.reset(space);
+      }
+      for (const write of writes) {
+        if (isDocumentSpace(write.space)) this.#writeDocument(write);
+        else this.#writeRow(write);
       }
       for (const { key, value } of meta) {
         if (value === null) this.#meta.remove.run(key);
@@ -146,6 +151,21 @@ export class FileStore implements Store {
     }
   }
 
+  #writeDocument({ space, key, value }: StoreWrite): void {
+    const blob = toBlob(key);
+    if (value === null) {
+      this.#counts.add(space, -this.#docs.remove.run(space, blob).changes);
+    } else if (this.#docs.update.run(value, space, blob).changes === 0) {
+      this.#docs.put.run(space, blob, value);
+      this.#counts.add(space, 1);
+    }
+  }
+
+  #writeRow({ space, key, value }: StoreWrite): void {
+    if (value === null) this.#index.remove.run(space, toBlob(key));
+    else this.#index.put.run(space, toBlob(key), toBlob(value));
+  }
+
   #begin(): void {
     this.#db.exec("BEGIN IMMEDIATE");
     const pending = new Promise<void>((resolve, reject) => {
@@ -156,6 +176,7 @@ export class FileStore implements Store {
           return;
         }
         try {
+          this.#counts.save();
           this.#db.exec("COMMIT");
           resolve();
         } catch (error) {
@@ -192,6 +213,7 @@ function tableStatements(db: Database.Database, table: "docs" | "idx"): TableSta
   return {
     get: db.prepare(`SELECT value FROM ${table} WHERE space = ? AND key = ?`),
     put: db.prepare(`INSERT OR REPLACE INTO ${table} (space, key, value) VALUES (?, ?, ?)`),
+    update: db.prepare(`UPDATE ${table} SET value = ? WHERE space = ? AND key = ?`),
     remove: db.prepare(`DELETE FROM ${table} WHERE space = ? AND key = ?`),
     drop: db.prepare(`DELETE FROM ${table} WHERE space = ?`),
     asc: db.prepare(`${select} LIMIT ?`),
@@ -206,18 +228,4 @@ function asText(value: unknown): string {
   if (Buffer.isBuffer(value)) return value.toString("latin1");
   if (value instanceof ArrayBuffer) return Buffer.from(value).toString("latin1");
   throw new Error(`The data file holds a ${typeof value} where text belongs.`);
-}
-
-function checkFormat(db: Database.Database, folder: string): void {
-  // The column is declared TEXT NOT NULL.
-  const row = db.prepare("SELECT value FROM meta WHERE key = 'format'").get() as
-    { value: string } | undefined;
-  if (row === undefined) {
-    db.prepare("INSERT INTO meta (key, value) VALUES ('format', ?)").run(String(FORMAT));
-  } else if (Number(row.value) > FORMAT) {
-    db.close();
-    throw new DataFolderError(
-      `The data folder ${folder} was written by a newer version (format ${row.value}, this one knows ${FORMAT}): start that version, or choose another folder.`,
-    );
-  }
 }
