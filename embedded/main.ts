@@ -1,125 +1,72 @@
-/** The command: reads its options, starts the server, and ends cleanly on a signal. */
-import { parseArgs } from "node:util";
+#!/usr/bin/env node
+/** The command line: finds the command, says in one sentence why it cannot be done. */
+import { backup } from "./commands/backup.js";
+import { compact } from "./commands/compact.js";
+import { dev } from "./commands/dev.js";
+import { type Command, CommandError, EXIT, UsageError } from "./commands/options.js";
+import { restore } from "./commands/restore.js";
+import { start } from "./commands/start.js";
+import { status } from "./commands/status.js";
 import { createEventLog } from "./http/eventLog.js";
-import { ListenError, startServer, type ServerOptions } from "./server.js";
+import { ListenError } from "./server.js";
 import { DataFolderError } from "./store/dataFolder.js";
 
-const EXIT_USAGE = 64;
-const EXIT_UNAVAILABLE = 69;
-const EXIT_SOFTWARE = 70;
-const PORT_DEFAULT = 3210;
-const PORT_MAX = 65_535;
-const USAGE =
-  "usage: embedded.mjs --data DIR [--port N] [--site-port N] [--host HOST] [--memory] [--control]";
-
-/** The command line cannot be understood; the message is one sentence. */
-class UsageError extends Error {
-  override name = "UsageError";
-}
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["start", start],
+  ["dev", dev],
+  ["backup", backup],
+  ["restore", restore],
+  ["compact", compact],
+  ["status", status],
+]);
+const USAGE = `usage:
+  fondation-backend start --data DIR [--port N] [--site-port N] [--host HOST] [--memory] [--no-sync] [--control]
+  fondation-backend dev [--data DIR] [the options of start]
+  fondation-backend backup FILE --data DIR
+  fondation-backend restore FILE --data DIR
+  fondation-backend compact --data DIR
+  fondation-backend status --data DIR [--json]`;
 
 const log = createEventLog((line) => {
   process.stderr.write(line);
 });
-
-function readOptions(argv: string[]): ServerOptions {
-  const values = parse(argv);
-  if (values.data === undefined || values.data === "") {
-    throw new UsageError("--data is missing: name the folder that holds the data.");
-  }
-  const port = readPort("--port", values.port, PORT_DEFAULT);
-  return {
-    dataDir: values.data,
-    isMemory: values.memory,
-    host: values.host,
-    port,
-    sitePort: readPort("--site-port", values["site-port"], port === 0 ? 0 : port + 1),
-    hasControl: values.control,
-    log,
-  };
-}
-
-function parse(argv: string[]) {
-  try {
-    return parseArgs({
-      args: argv,
-      strict: true,
-      allowPositionals: false,
-      options: {
-        data: { type: "string" },
-        port: { type: "string" },
-        "site-port": { type: "string" },
-        host: { type: "string", default: "127.0.0.1" },
-        memory: { type: "boolean", default: false },
-        control: { type: "boolean", default: false },
-      },
-    }).values;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(error.message.split("\n")[0] ?? error.message);
-  }
-}
-
-function readPort(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return Math.min(otherwise, PORT_MAX);
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > PORT_MAX) {
-    throw new UsageError(`${name} must be a number from 0 to ${PORT_MAX}, not "${text}".`);
-  }
-  return port;
-}
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || host.startsWith("127.");
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
 
 async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2));
-  if (!isLoopback(options.host)) {
-    log("warning", {
-      message:
-        `listening on ${options.host}, beyond this machine: deployed functions are trusted code that ` +
-        "runs with this process's rights, and TLS and access control are the operator's job",
-    });
+  const [first = "", ...rest] = process.argv.slice(2);
+  if (["--help", "-h", "help"].includes(first)) {
+    say(USAGE);
+    return;
   }
-  const server = await startServer(options);
-  const { url, siteUrl, adminKeyFile } = server;
-  const stop = (signal: NodeJS.Signals) => {
-    log("stopping", { signal });
-    // A second signal takes the default way and ends the process at once.
-    process.off("SIGTERM", stop);
-    process.off("SIGINT", stop);
-    server.close().then(
-      () => {
-        log("stopped");
-        process.exit(0);
-      },
-      (error: unknown) => {
-        fail(error);
-      },
-    );
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  // Last, because whoever reads the line may send a signal at once.
-  process.stdout.write(`${JSON.stringify({ url, siteUrl, adminKeyFile, pid: process.pid })}\n`);
-  log("listening", { url, siteUrl, isMemory: options.isMemory });
+  // Options without a command mean start.
+  const isCommand = first !== "" && !first.startsWith("-");
+  const command = isCommand ? COMMANDS.get(first) : start;
+  if (command === undefined) throw new UsageError(`"${first}" is not a command.`);
+  await command({ argv: isCommand ? rest : process.argv.slice(2), log, say });
 }
 
 function fail(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) {
-    process.stderr.write(`${message} ${USAGE}\n`);
-    process.exit(EXIT_USAGE);
+    process.stderr.write(`${message}\n${USAGE}\n`);
+    process.exit(EXIT.usage);
   }
-  if (error instanceof ListenError || error instanceof DataFolderError) {
+  const isKnown =
+    error instanceof ListenError ||
+    error instanceof DataFolderError ||
+    error instanceof CommandError;
+  if (isKnown) {
     process.stderr.write(`${message}\n`);
-    process.exit(EXIT_UNAVAILABLE);
+    process.exit(EXIT.unavailable);
   }
   if (error instanceof Error && "syscall" in error) {
     process.stderr.write(`The data folder cannot be used: ${message}.\n`);
-    process.exit(EXIT_UNAVAILABLE);
+    process.exit(EXIT.unavailable);
   }
   log("fault", { error });
-  process.exit(EXIT_SOFTWARE);
+  process.exit(EXIT.software);
 }
 
 main().catch(fail);
