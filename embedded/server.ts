@@ -9,6 +9,8 @@ import { loggedRunner } from "./deploy/loggedRunner.js";
 import { Pushes } from "./deploy/pushes.js";
 import { deployRoutes } from "./deploy/routes.js";
 import { withSystemQueries } from "./deploy/systemQueries.js";
+import { transferQueries, transferRoutes } from "./deploy/transfer/routes.js";
+import { openTransfer } from "./deploy/transfer/transfer.js";
 import { openBackend, type Backend } from "./functions/backend.js";
 import { controlRoutes } from "./http/controlApi.js";
 import type { EventLog } from "./http/eventLog.js";
@@ -29,6 +31,8 @@ export type ServerOptions = {
   /** Holds the admin key, and the documents unless `isMemory`. */
   dataDir: string;
   isMemory: boolean;
+  /** false: an answered commit survives the end of the process, but perhaps not of the machine. */
+  isSynced: boolean;
   host: string;
   /** 0 takes any free port. */
   port: number;
@@ -121,6 +125,7 @@ async function openParts(
   const clock = createClock();
   const backend = await openBackend({
     dataDir: options.isMemory ? null : options.dataDir,
+    isSynced: options.isSynced,
     clock,
     ...urls,
   });
@@ -130,7 +135,13 @@ async function openParts(
     const nowMs = () => clock.nowMs();
     const functionLog = new FunctionLog(nowMs);
     const logged = loggedRunner({ runner: backend.runner, log: functionLog, nowMs });
-    const runner = withSystemQueries(logged, { engine, deployment, urls: () => urls });
+    const transfer = await openTransfer({ engine, deployment, dataDir: options.dataDir, log });
+    const runner = withSystemQueries(logged, {
+      engine,
+      deployment,
+      urls: () => urls,
+      more: transferQueries(transfer),
+    });
     const authenticator = createAuthenticator({
       adminKey: admin.key,
       providers: () => deployment.authProviders(),
@@ -147,6 +158,7 @@ async function openParts(
         functionLog,
         urls: () => urls,
       }),
+      ...transferRoutes(transfer),
       ...(options.hasControl ? controlRoutes({ clock, idle: scheduling.idle }) : []),
     ]);
     const httpActions = { runner, authenticator, siteUrl: () => urls.siteUrl };
@@ -156,7 +168,7 @@ async function openParts(
       admin: { adminKey: admin.key, adminKeyFile: admin.file },
       closeFirst: async () => {
         functionLog.close();
-        await Promise.all([scheduling.stop(), sync.close()]);
+        await Promise.all([scheduling.stop(), sync.close(), transfer.stop()]);
       },
       closeLast: () => backend.close(),
     };

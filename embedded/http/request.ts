@@ -1,6 +1,7 @@
 /** What a handler gets and gives: the request read within its bounds, and the answer to write. */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline, type Readable } from "node:stream";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip } from "node:zlib";
 import type { z } from "zod";
@@ -20,7 +21,11 @@ export class HttpError extends Error {
   }
 }
 
-export type Reply = { status?: number; json: unknown } | { status?: number; text: string };
+export type Reply =
+  | { status?: number; json: unknown }
+  | { status?: number; text: string }
+  /** A body that is sent as it is read. */
+  | { status?: number; body: Readable; headers: Record<string, string> };
 
 export type Caller = { identity: Identity; request: RequestMetadata };
 
@@ -146,6 +151,14 @@ export function requestMetadata(incoming: IncomingMessage): RequestMetadata {
 }
 
 export function writeReply(response: ServerResponse, reply: Reply): void {
+  if ("body" in reply) {
+    response.writeHead(reply.status ?? 200, reply.headers);
+    pipeline(reply.body, response, (error) => {
+      // The head is out already: all there is to say is that the body ends too early.
+      if (error !== null) response.destroy();
+    });
+    return;
+  }
   const isText = "text" in reply;
   response.writeHead(reply.status ?? 200, {
     "content-type": isText ? "text/plain; charset=utf-8" : "application/json",

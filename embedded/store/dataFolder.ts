@@ -45,6 +45,12 @@ export function lockDataFolder(folder: string): FolderLock {
   );
 }
 
+/** The pid of the living process that owns the folder, or null. */
+export function lockHolder(folder: string): number | null {
+  const holder = readOwner(join(folder, LOCK_FILE));
+  return holder !== null && isAlive(holder) ? holder.pid : null;
+}
+
 function tryCreate(path: string, content: string): boolean {
   try {
     const file = openSync(path, "wx", FILE_MODE);

@@ -1,0 +1,44 @@
+/** Exports and imports of one backend, put together. */
+import type { Engine } from "../../engine/engine.js";
+import { definitionAt, type Deployment } from "../../functions/deployment.js";
+import { schemaTables } from "../../functions/schema.js";
+import type { EventLog } from "../../http/eventLog.js";
+import { Exports } from "./exports.js";
+import { NO_FILES } from "./files.js";
+import { Imports } from "./imports.js";
+import type { Transfer } from "./routes.js";
+
+export async function openTransfer(options: {
+  engine: Engine;
+  deployment: Deployment;
+  dataDir: string;
+  log: EventLog;
+}): Promise<Transfer & { stop(): Promise<void> }> {
+  const { engine, deployment, dataDir, log } = options;
+  const exports = new Exports({
+    engine,
+    dataDir,
+    componentPaths: () => Object.keys(deployment.current()?.instances ?? { "": null }),
+    files: NO_FILES,
+    log,
+  });
+  const imports = new Imports({
+    engine,
+    dataDir,
+    checkOf: ({ componentPath, name }, tableOfId) => {
+      const schema = definitionAt(deployment.current(), componentPath)?.schema ?? null;
+      const { tables } = schemaTables(schema, { componentId: componentPath, tableOfId });
+      return tables.find((table) => table.name === name)?.check ?? null;
+    },
+    log,
+  });
+  await exports.start();
+  await imports.start();
+  return {
+    exports,
+    imports,
+    stop: async () => {
+      await Promise.all([exports.stop(), imports.stop()]);
+    },
+  };
+}
