@@ -1,0 +1,160 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { api, internal } from "../../convex/_generated/api.js";
+import type { Id } from "../../convex/_generated/dataModel.js";
+import { call, permissions, publicFunctions, valuesOf, type Ids } from "./publicFunctions.js";
+import { codeOf, ISSUER, registration, START, World } from "./world.js";
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllEnvs();
+});
+
+/** Calls of each function by each kind of caller. */
+const RUNS = 4;
+/** Deriving a password takes a fifth of a second. */
+const RUNS_OF_ACTIONS = 1;
+
+const REFUSALS = ["UNAUTHENTICATED", "FORBIDDEN", "REVOKED", "SUPERSEDED"];
+
+test("every public function is made by a wrapper, with the access that docs/permissions.md says", async () => {
+  const found = (await publicFunctions()).map(({ name, access }) => [name, access ?? "none"]);
+  expect(Object.fromEntries(found)).toEqual(permissions());
+});
+
+/** Each kind of caller: how to make one, and the code with which a function of an access refuses it. */
+const callers: Record<
+  string,
+  { make: () => Promise<World["t"]>; code: (access: string) => string }
+> = {
+  nobody: { make: () => Promise.resolve(world.t), code: () => "UNAUTHENTICATED" },
+  viewer: { make: () => world.user("viewer", unique("viewer")), code: codeFor(["viewer"]) },
+  operator: {
+    make: () => world.user("operator", unique("operator")),
+    code: codeFor(["viewer", "operator"]),
+  },
+  administrator: {
+    make: () => world.user("administrator", unique("administrator")),
+    code: codeFor(["viewer", "operator", "administrator"]),
+  },
+  executor: {
+    make: () => world.executor(unique("box")),
+    code: (access) => (access === "executor" ? "accepted" : "UNAUTHENTICATED"),
+  },
+  "revoked executor": {
+    make: async () => {
+      const executor = await world.executor(unique("box"));
+      const administrator = await world.user("administrator", unique("administrator"));
+      await administrator.mutation(api.executors.revoke, { executorId: executor.executorId });
+      return executor;
+    },
+    code: (access) => (access === "executor" ? "REVOKED" : "UNAUTHENTICATED"),
+  },
+  "token of a foreign issuer": {
+    make: async () => {
+      const { userId, sessionId } = await world.user("administrator", unique("administrator"));
+      const issuer = "https://evil.test/user";
+      return world.t.withIdentity({ issuer, subject: userId, sid: sessionId });
+    },
+    code: () => "UNAUTHENTICATED",
+  },
+  "session that has ended": {
+    make: async () => {
+      const user = await world.user("administrator", unique("administrator"));
+      await world.t.run((ctx) => ctx.db.patch("sessions", user.sessionId, { expiresAt: START }));
+      await world.t.mutation(internal.maintenance.prune, {});
+      return user;
+    },
+    code: () => "UNAUTHENTICATED",
+  },
+};
+
+let made = 0;
+function unique(name: string): string {
+  made += 1;
+  return `${name}-${made}`;
+}
+
+function codeFor(roles: string[]): (access: string) => string {
+  return (access) => {
+    if (access === "executor") return "UNAUTHENTICATED";
+    return roles.includes(access) ? "accepted" : "FORBIDDEN";
+  };
+}
+
+/** One row that exists of each table that arguments name. */
+async function ids(): Promise<Ids> {
+  const jobId: Id<"jobs"> = await world.submit();
+  const { executorId } = await world.executor(unique("box"));
+  const { userId, sessionId } = await world.user("viewer", unique("viewer"));
+  return { jobs: [jobId], executors: [executorId], users: [userId], sessions: [sessionId] };
+}
+
+describe("only what the table allows gets past the wrapper, whatever the arguments", () => {
+  test.each(Object.keys(callers))(
+    "%s",
+    async (kind) => {
+      const caller = callers[kind];
+      if (caller === undefined) throw new Error(kind);
+      const table = permissions();
+      const existing = await ids();
+      for (const fn of await publicFunctions()) {
+        const access = table[fn.name] ?? "";
+        const expected = access === "arguments" ? "accepted" : caller.code(access);
+        const numRuns = fn.kind === "action" ? RUNS_OF_ACTIONS : RUNS;
+        const given = valuesOf(fn.args, existing);
+        if (expected === "accepted") {
+          const isGood = fc.asyncProperty(given, async (args) => {
+            const code = await codeOf(call(await caller.make(), fn, args));
+            // A good caller may be told that its arguments are not good; never that it is not.
+            if (access !== "arguments") expect(REFUSALS, fn.name).not.toContain(code);
+          });
+          await fc.assert(isGood, { numRuns, endOnFailure: true });
+          continue;
+        }
+        const as = await caller.make();
+        const before = await world.everything();
+        const isRefused = fc.asyncProperty(given, async (args) => {
+          expect([fn.name, await codeOf(call(as, fn, args))]).toEqual([fn.name, expected]);
+        });
+        await fc.assert(isRefused, { numRuns, endOnFailure: true });
+        expect(await world.everything(), fn.name).toEqual(before);
+      }
+    },
+    60_000,
+  );
+});
+
+describe("a session is refused on the next call", () => {
+  test.each([
+    ["when its user is disabled", { disabled: true }],
+    ["when its user's epoch has moved on", { epoch: 1 }],
+  ])("%s", async (_, patch) => {
+    const user = await world.user("viewer");
+    await world.t.run((ctx) => ctx.db.patch("users", user.userId, patch));
+    expect(await codeOf(user.query(api.auth.me, {}))).toBe("UNAUTHENTICATED");
+  });
+
+  test("under another user's name", async () => {
+    const user = await world.user("viewer");
+    const { sessionId } = await world.user("administrator");
+    const identity = { issuer: `${ISSUER}/user`, subject: user.userId, sid: sessionId };
+    const mixed = world.t.withIdentity(identity);
+    expect(await codeOf(mixed.query(api.auth.me, {}))).toBe("UNAUTHENTICATED");
+  });
+});
+
+test("a process that has not registered, and one that was superseded, may only register", async () => {
+  const executorId = await world.enrol("box");
+  const early = world.process(executorId, "boot-1", START);
+  expect(await codeOf(early.query(api.executors.assignments, {}))).toBe("SUPERSEDED");
+  await early.mutation(api.executors.register, { registration: registration(1) });
+  const late = world.process(executorId, "boot-2", START + 1);
+  await late.mutation(api.executors.register, { registration: registration(1) });
+  expect(await codeOf(early.query(api.executors.assignments, {}))).toBe("SUPERSEDED");
+  expect(await codeOf(early.mutation(api.executors.heartbeat, { held: [] }))).toBe("SUPERSEDED");
+});
