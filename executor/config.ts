@@ -79,6 +79,7 @@ const VARIABLES = {
   CLAUDE_CONFIG_DIR: folder,
   LOCAL_REPOSITORIES: list("absolute paths joined by colons", ":", /^\/[^\0]*$/),
   GIT_HOSTS: list("host names joined by commas", ",", /^[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?$/),
+  GIT_LOOPBACK_HTTP: text("1, or unset", /^1$/),
   PATH: text("a search path", /^[^\0]+$/),
 } satisfies Record<string, Variable>;
 
@@ -130,6 +131,7 @@ export function parseConfig(environment: Environment) {
     login: readLogin(environment),
     localRepositories: Object.freeze(get("LOCAL_REPOSITORIES") ?? []),
     gitHosts: Object.freeze(get("GIT_HOSTS") ?? ["github.com"]),
+    loopbackHttp: get("GIT_LOOPBACK_HTTP") === "1",
     searchPath: get("PATH") ?? "/usr/local/bin:/usr/bin:/bin",
   });
 }

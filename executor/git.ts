@@ -12,7 +12,12 @@ export type GitRules = Readonly<{
   hosts: readonly string[];
   /** Folders below which a job may name a repository by path. */
   localFolders: readonly string[];
+  /** For development and tests: hosts on this machine's loopback are spoken to by plain http. */
+  loopbackHttp?: boolean;
 }>;
+
+/** What one fetch authenticates with; it reaches one git process, by its environment. */
+export type GitCredential = Readonly<{ username: string; secret: string }>;
 
 export type GitFailure = {
   reason: Extract<
@@ -47,9 +52,12 @@ const SETTINGS = {
 export function gitEnvironment(options: {
   searchPath: string;
   home: string;
-  protocols: "https" | "file" | "none";
+  protocols: "https" | "http" | "file" | "none";
   extra?: Readonly<Record<string, string>>;
+  /** Settings besides those that always hold. */
+  settings?: Readonly<Record<string, string>>;
 }): Record<string, string> {
+  const settings = Object.entries({ ...SETTINGS, ...options.settings });
   const env: Record<string, string> = {
     PATH: options.searchPath,
     HOME: options.home,
@@ -64,10 +72,10 @@ export function gitEnvironment(options: {
     GIT_ALLOW_PROTOCOL: options.protocols,
     GIT_LFS_SKIP_SMUDGE: "1",
     GIT_OPTIONAL_LOCKS: "0",
-    GIT_CONFIG_COUNT: String(Object.keys(SETTINGS).length),
+    GIT_CONFIG_COUNT: String(settings.length),
     ...options.extra,
   };
-  for (const [index, [key, value]] of Object.entries(SETTINGS).entries()) {
+  for (const [index, [key, value]] of settings.entries()) {
     env[`GIT_CONFIG_KEY_${index}`] = key;
     env[`GIT_CONFIG_VALUE_${index}`] = value;
   }
@@ -85,6 +93,8 @@ export async function cloneRepository(
     marker: Readonly<Record<string, string>>;
     clock: Clock;
     signal: AbortSignal;
+    /** For a remote repository; without it the clone is anonymous. */
+    credential?: GitCredential | undefined;
   },
 ): Promise<CloneResult> {
   const located = await locate(source.repository, options.rules);
@@ -92,20 +102,23 @@ export async function cloneRepository(
   if (!isFetchableRef(source.ref)) {
     return failed("refNotFound", `"${source.ref}" is not a name git accepts for a ref.`);
   }
-  const env = gitEnvironment({
+  const environment = {
     searchPath: options.rules.searchPath,
     home: options.home,
     protocols: located.protocol,
     extra: options.marker,
-  });
+  };
+  const plain = gitEnvironment(environment);
+  const settings = authorization(located, options.credential);
+  const authorized = gitEnvironment({ ...environment, settings });
   const deadline = options.clock.monotonic() + CLONE_MS_MAX;
-  const git = (cwd: string, args: string[]): Promise<CommandResult> =>
+  const git = ({ cwd, args, env }: Step): Promise<CommandResult> =>
     runCommand(
       {
         file: "git",
         args,
         cwd,
-        env,
+        env: env ?? plain,
         timeoutMs: Math.max(1, deadline - options.clock.monotonic()),
         stdoutMax: GIT_STDOUT_CHARS_MAX,
       },
@@ -113,21 +126,52 @@ export async function cloneRepository(
     );
   const { folder } = options;
   const fetchArgs = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules"];
-  const steps: [cwd: string, args: string[]][] = [
-    [path.dirname(folder), ["init", "--quiet", "--template=", "--", folder]],
-    [folder, [...fetchArgs, "--end-of-options", located.url, source.ref]],
-    [folder, ["checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD"]],
-    [folder, ["rev-parse", "--verify", "--end-of-options", "HEAD^{commit}"]],
+  const steps: Step[] = [
+    { cwd: path.dirname(folder), args: ["init", "--quiet", "--template=", "--", folder] },
+    // The one step that talks to the host is the one that knows the credential.
+    {
+      cwd: folder,
+      args: [...fetchArgs, "--end-of-options", located.url, source.ref],
+      env: authorized,
+    },
+    {
+      cwd: folder,
+      args: ["checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD"],
+    },
+    { cwd: folder, args: ["rev-parse", "--verify", "--end-of-options", "HEAD^{commit}"] },
   ];
   let output = "";
-  for (const [cwd, args] of steps) {
-    const result = await git(cwd, args);
+  for (const step of steps) {
+    const result = await git(step);
     if (result.ending !== "exited" || result.code !== 0) {
-      return { ok: false, failure: classifyGitFailure(result, source.ref) };
+      const failure = classifyGitFailure(result, source.ref);
+      return { ok: false, failure: explainDenial(failure, options.credential) };
     }
     output = result.stdout.trim();
   }
   return { ok: true, commit: output };
+}
+
+type Step = { cwd: string; args: string[]; env?: Record<string, string> };
+
+/**
+ * The header goes by the environment, where neither `ps` nor a file shows it, and is bound to the one
+ * repository: git sends it to no other URL, and SETTINGS let it follow no redirect.
+ */
+function authorization(
+  located: { url: string; protocol: string },
+  credential: GitCredential | undefined,
+): Record<string, string> {
+  if (credential === undefined || located.protocol === "file") return {};
+  const { username, secret } = credential;
+  const basic = Buffer.from(`${username}:${secret}`).toString("base64");
+  return { [`http.${located.url}.extraHeader`]: `Authorization: Basic ${basic}` };
+}
+
+function explainDenial(failure: GitFailure, credential: GitCredential | undefined): GitFailure {
+  if (failure.reason !== "cloneDenied" || credential === undefined) return failure;
+  const lead = "The token that is kept for this repository is not good for it, or has expired.";
+  return { ...failure, message: `${lead} ${failure.message}` };
 }
 
 /** Why a git call failed, from how it ended and what it wrote with LANG=C. Pure. */
@@ -181,8 +225,11 @@ const SAYINGS: { pattern: RegExp; reason: GitFailure["reason"]; lead: (ref: stri
     },
   ];
 
+const LOOPBACK = /^(?:127\.0\.0\.1|localhost)(?::\d{1,5})?$/;
+
 type Located =
-  { ok: true; url: string; protocol: "https" | "file" } | { ok: false; failure: GitFailure };
+  | { ok: true; url: string; protocol: "https" | "http" | "file" }
+  | { ok: false; failure: GitFailure };
 
 /** The URL to fetch from, made here from checked parts; never one that somebody typed. */
 async function locate(repository: Repository, rules: GitRules): Promise<Located> {
@@ -193,7 +240,9 @@ async function locate(repository: Repository, rules: GitRules): Promise<Located>
   }
   const isPlain = [owner, name].every((part) => /^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(part));
   if (!isPlain) return failed("repositoryNotFound", `"${owner}/${name}" is not a repository name.`);
-  return { ok: true, url: `https://${host}/${owner}/${name}.git`, protocol: "https" };
+  const isPlainHttp = rules.loopbackHttp === true && LOOPBACK.test(host);
+  const protocol = isPlainHttp ? "http" : "https";
+  return { ok: true, url: `${protocol}://${host}/${owner}/${name}.git`, protocol };
 }
 
 async function locateLocal(given: string, folders: readonly string[]): Promise<Located> {

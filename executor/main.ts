@@ -192,7 +192,12 @@ function supervise(options: {
     redactor,
     markers,
     tempDir: config.tempDir,
-    git: { searchPath, hosts: config.gitHosts, localFolders: config.localRepositories },
+    git: {
+      searchPath,
+      hosts: config.gitHosts,
+      localFolders: config.localRepositories,
+      loopbackHttp: config.loopbackHttp,
+    },
     cli: { file: cliFile, login, searchPath, isRoot: process.getuid?.() === 0 },
   };
   return createSupervisor({

@@ -4,6 +4,11 @@ export interface Redactor {
   text(input: string): string;
   /** For text that arrives in pieces: a secret cut in two by a piece's end is still found. */
   stream(): RedactingStream;
+  /**
+   * Takes these out too, from streams already open as well, until the answer is called: by who
+   * learned them, once nothing of them can be on its way any more.
+   */
+  learn(secrets: readonly string[]): () => void;
 }
 export interface RedactingStream {
   push(piece: string): string;
@@ -30,18 +35,35 @@ const PATTERNS = [
 ];
 
 export function createRedactor(secrets: readonly string[]): Redactor {
-  const needles = [...new Set(secrets.filter((s) => s.length >= SECRET_CHARS_MIN).flatMap(forms))];
-  // The longest first: a short form inside a long one must not leave the rest of it standing.
-  needles.sort((a, b) => b.length - a.length);
-  const hold = Math.max(PATTERN_START_CHARS_MAX, needles[0]?.length ?? 0);
-  const rules: Rules = { needles, hold };
+  const learned = new Set<readonly string[]>();
+  let rules = rulesFor(secrets);
+  const renew = (): void => {
+    rules = rulesFor([...secrets, ...[...learned].flat()]);
+  };
   return {
-    text: (input) => applyPatterns(applyNeedles(input, needles)),
-    stream: () => createStream(rules),
+    text: (input) => applyPatterns(applyNeedles(input, rules.needles)),
+    stream: () => createStream(() => rules),
+    learn: (more) => {
+      // A copy of its own: two who learn the same secret forget it apart.
+      const own = [...more];
+      learned.add(own);
+      renew();
+      return () => {
+        if (learned.delete(own)) renew();
+      };
+    },
   };
 }
 
 type Rules = { needles: readonly string[]; hold: number };
+
+function rulesFor(secrets: readonly string[]): Rules {
+  const needles = [...new Set(secrets.filter((s) => s.length >= SECRET_CHARS_MIN).flatMap(forms))];
+  // The longest first: a short form inside a long one must not leave the rest of it standing.
+  needles.sort((a, b) => b.length - a.length);
+  const hold = Math.max(PATTERN_START_CHARS_MAX, needles[0]?.length ?? 0);
+  return { needles, hold };
+}
 
 function applyNeedles(input: string, needles: readonly string[]): string {
   return needles.reduce((rest, needle) => rest.replaceAll(needle, REDACTED), input);
@@ -50,10 +72,11 @@ function applyPatterns(input: string): string {
   return PATTERNS.reduce((rest, pattern) => rest.replaceAll(pattern, `$1${REDACTED}`), input);
 }
 
-function createStream(rules: Rules): RedactingStream {
+function createStream(current: () => Rules): RedactingStream {
   let held = "";
   return {
     push: (piece) => {
+      const rules = current();
       held = applyNeedles(held + piece, rules.needles);
       const cut = held.length > HELD_CHARS_MAX ? held.length : safeCut(held, rules.hold);
       const ready = applyPatterns(held.slice(0, cut));

@@ -30,6 +30,13 @@ export function processesWith(environmentText: string): number[] {
     .filter((pid) => readProc(pid, "environ").includes(environmentText));
 }
 
+/** Command lines of all living processes, arguments joined by spaces. */
+export function commandLines(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => readProc(Number(pid), "cmdline").replaceAll("\0", " "));
+}
+
 /** Waits until none of the pids is alive; fails with the survivors' command lines. */
 export async function noneLeft(pids: readonly number[]): Promise<void> {
   let left: number[] = [];

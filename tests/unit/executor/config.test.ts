@@ -53,6 +53,7 @@ describe("the executor's configuration", () => {
     ["STATE_DIR", "relative", 'STATE_DIR is "relative"; it must be an absolute path.'],
     ["LOG_LEVEL", "loud", 'LOG_LEVEL is "loud"; it must be one of debug, info, warn, error.'],
     ["GIT_HOSTS", "github.com,-x", "it must be host names joined by commas."],
+    ["GIT_LOOPBACK_HTTP", "yes", "it must be 1, or unset."],
     ["LOCAL_REPOSITORIES", "/a:b", "it must be absolute paths joined by colons."],
   ])("%s=%s is refused with name, value and what is allowed", (name, value, sentence) => {
     const parse = (): unknown => parseConfig({ ...minimal, [name]: value });

@@ -72,6 +72,35 @@ describe("the redactor", () => {
     );
   });
 
+  it("32: finds a secret learned later, in every shape, cut at each offset", () => {
+    const late = createRedactor([]);
+    const streams = new Map<string, ReturnType<typeof late.stream>>();
+    for (const [name] of shapes) streams.set(name, late.stream());
+    const forget = late.learn([secret]);
+    for (const [name, shape] of shapes) {
+      const hidden = shape(secret);
+      for (let offset = 0; offset <= hidden.length; offset += 1) {
+        // Opened before the secret was known.
+        const stream = streams.get(name) ?? late.stream();
+        const cut = [`before ${hidden.slice(0, offset)}`, `${hidden.slice(offset)} after`];
+        const shown = cut.map((piece) => stream.push(piece)).join("") + stream.end();
+        expect(shown).not.toContain(middle(hidden));
+      }
+    }
+    forget();
+    expect(late.text(secret)).toBe(secret);
+  });
+
+  it("two who learned the same secret forget it apart", () => {
+    const shared = createRedactor([]);
+    const [first, second] = [shared.learn([secret]), shared.learn([secret])];
+    first();
+    first();
+    expect(shared.text(secret)).toBe(REDACTED);
+    second();
+    expect(shared.text(secret)).toBe(secret);
+  });
+
   it("loses nothing else of a stream", () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[a-d \n]{0,400}$/), { maxLength: 12 }), (pieces) => {
