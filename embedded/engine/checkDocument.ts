@@ -6,7 +6,7 @@ import { DOCUMENT_BYTES_MAX, DOCUMENT_NESTING_MAX } from "./limits.js";
 
 const ARRAY_ITEMS_MAX = 8_192;
 const OBJECT_FIELDS_MAX = 1_024;
-const FIELD_NAME = /^[ -~]{1,1024}$/;
+const FIELD_NAME = /^[ -~]{0,1024}$/;
 
 /** Throws UserError when the document may not be stored: its shape, its size, or the schema. */
 export function checkDocument(table: Table, version: DocumentVersion): void {
@@ -65,7 +65,7 @@ function checkValue(value: Value | undefined, depth: number): void {
     if (name.startsWith("$") || !FIELD_NAME.test(name)) {
       throw new UserError(
         "InvalidFieldName",
-        `Field name "${name}" is not allowed: names are 1 to 1024 printable ASCII characters and do not start with "$".`,
+        `Field name "${name}" is not allowed: names are up to 1024 printable ASCII characters and do not start with "$".`,
       );
     }
     checkValue(item, depth + 1);

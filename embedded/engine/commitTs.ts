@@ -1,4 +1,10 @@
-import { CommitTsPlaceholder, type Value } from "convex/values";
+import {
+  CommitTsPlaceholder,
+  convexToJson,
+  type JSONValue,
+  jsonToConvex,
+  type Value,
+} from "convex/values";
 import type { Document } from "./documents.js";
 
 /** Whether `db.vars.commitTs` occurs anywhere in the value. */
@@ -12,6 +18,12 @@ export function hasCommitTs(value: Value | undefined): boolean {
 export function resolveCommitTs(doc: Document, ts: bigint): Document {
   // Replacing values inside leaves the system fields as they are.
   return resolve(doc, ts) as Document;
+}
+
+/** The same for the JSON of any value: what a mutation returned, for instance. */
+export function resolveCommitTsInJson(json: JSONValue, ts: bigint): JSONValue {
+  const value = jsonToConvex(json);
+  return hasCommitTs(value) ? convexToJson(resolve(value, ts) ?? null) : json;
 }
 
 function resolve(value: Value | undefined, ts: bigint): Value | undefined {

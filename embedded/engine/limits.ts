@@ -60,6 +60,7 @@ export class Usage {
   };
   #limits: Limits;
   #isPaused = false;
+  #isEnforced = true;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -69,7 +70,7 @@ export class Usage {
   add(kind: keyof Limits, amount: number): void {
     if (this.#isPaused) return;
     this.#used[kind] += amount;
-    if (this.#used[kind] <= this.#limits[kind]) return;
+    if (!this.#isEnforced || this.#used[kind] <= this.#limits[kind]) return;
     const { shortName, what } = BREACHES[kind];
     throw new UserError(
       shortName,
@@ -95,18 +96,27 @@ export class Usage {
     }
   }
 
+  /** From here on use is counted and not limited, except in sub-calls with limits of their own. */
+  countOnly(): void {
+    this.#isEnforced = false;
+  }
+
   /** Tightens limits relative to what is used already; returns how to undo it. */
   tighten(extra: Partial<Limits>): () => void {
     const before = this.#limits;
+    const wasEnforced = this.#isEnforced;
     const tightened = { ...before };
     // The keys of a Limits-typed constant are its keys.
     for (const kind of Object.keys(BREACHES) as (keyof Limits)[]) {
       const more = extra[kind];
-      if (more !== undefined) tightened[kind] = Math.min(before[kind], this.#used[kind] + more);
+      if (more === undefined) continue;
+      tightened[kind] = Math.min(before[kind], this.#used[kind] + more);
+      this.#isEnforced = true;
     }
     this.#limits = tightened;
     return () => {
       this.#limits = before;
+      this.#isEnforced = wasEnforced;
     };
   }
 }

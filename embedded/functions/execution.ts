@@ -9,6 +9,7 @@ import type { LogLines } from "./console.js";
 import { FunctionFailure } from "./failure.js";
 import type { FunctionPath } from "./paths.js";
 import type { QueryRun } from "./query.js";
+import { nextTurn } from "./turns.js";
 import type { Identity, RequestMetadata } from "./types.js";
 
 export type ExecutionKind = "query" | "mutation" | "action";
@@ -138,7 +139,7 @@ export class Execution {
       });
     }
     // A rejection that nobody handles is reported at the end of the event loop's turn.
-    if (this.rejectedCalls > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (this.rejectedCalls > 0) await new Promise((resolve) => nextTurn(resolve));
   }
 
   /** From here on user code can do nothing more. */

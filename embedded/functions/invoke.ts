@@ -2,6 +2,7 @@
 import type { Execution } from "./execution.js";
 import { FunctionFailure, failureOf } from "./failure.js";
 import type { Isolate } from "./isolate.js";
+import { cancelTurn, nextTurn } from "./turns.js";
 
 /** Turns of the event loop without anything pending after which a promise is given up. */
 const IDLE_TURNS_MAX = 50;
@@ -47,17 +48,17 @@ function settled(isolate: Isolate, execution: Execution, call: () => unknown): P
       if (idleTurns > IDLE_TURNS_MAX) {
         reject(new FunctionFailure("Returned promise will never resolve"));
       } else {
-        turn = setImmediate(look);
+        turn = nextTurn(look);
       }
     };
-    turn = setImmediate(look);
+    turn = nextTurn(look);
     running.then(
       (value) => {
-        clearImmediate(turn);
+        cancelTurn(turn);
         resolve(value);
       },
       (error: unknown) => {
-        clearImmediate(turn);
+        cancelTurn(turn);
         // Passed on as it was thrown: objects of the isolate's realm are not Error here.
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
         reject(error);

@@ -1,5 +1,6 @@
 /** Answers given to mutations over WebSockets, so that a mutation sent again is not run again. */
 import { CommitTsPlaceholder, type JSONValue } from "convex/values";
+import { resolveCommitTsInJson } from "../engine/commitTs.js";
 import type { Transaction } from "../engine/transaction.js";
 import type { SessionRequest } from "./types.js";
 
@@ -15,7 +16,9 @@ export function findAnswer(tx: Transaction, session: SessionRequest): RecordedAn
   for (const row of tx.scan(TABLE, { index: "by_session", range })) {
     // Rows are written by `recordAnswer` only.
     const { answer, ts } = row as unknown as { answer: string; ts: bigint };
-    return { ...(JSON.parse(answer) as Omit<RecordedAnswer, "ts">), ts };
+    const { value, logLines } = JSON.parse(answer) as Omit<RecordedAnswer, "ts">;
+    // It was recorded before its commit had a timestamp.
+    return { value: resolveCommitTsInJson(value, ts), logLines, ts };
   }
   return null;
 }
