@@ -54,7 +54,7 @@ export function loggedRunner(options: {
     httpAction: async (request, identity, metadata) => {
       const path = `${request.method} ${new URL(request.url).pathname}`;
       const startedMs = nowMs();
-      const response = await runner.httpAction(request, identity, metadata);
+      const outcome = await runner.httpAction(request, identity, metadata);
       log.add({
         udfType: "HttpAction",
         path,
@@ -62,12 +62,12 @@ export function loggedRunner(options: {
         requestId: metadata.requestId,
         caller: "HttpEndpoint",
         identityType: identity.kind,
-        logLines: [],
-        error: null,
+        logLines: outcome.logLines,
+        error: outcome.error,
         startedMs,
         durationMs: Math.max(0, nowMs() - startedMs),
       });
-      return response;
+      return outcome;
     },
   };
 }

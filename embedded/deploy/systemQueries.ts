@@ -6,25 +6,26 @@ import { convexToJson, type JSONValue } from "convex/values";
 import { z } from "zod";
 import { isAdmin } from "../auth/identity.js";
 import type { Engine } from "../engine/engine.js";
-import type { Document, Transaction } from "../engine/transaction.js";
-import type { Deployment } from "../functions/deployment.js";
+import { isSystemName } from "../engine/catalog.js";
+import type { Document, TableName, Transaction } from "../engine/transaction.js";
+import { definitionAt, type Deployment } from "../functions/deployment.js";
 import type { Runner } from "../functions/runner.js";
+import { isVisibleSystemTable, ownRange, tableName } from "../functions/systemViews.js";
 import type { FunctionCall, FunctionError, QueryOutcome } from "../functions/types.js";
 
 export type SystemQueryOptions = {
   engine: Engine;
   deployment: Deployment;
   urls: () => { cloudUrl: string; siteUrl: string };
+  /** Queries that other parts of deploy/ answer. */
+  more: readonly [string, SystemQuery][];
 };
 
 const PREFIX = "_system/";
-/** System tables people may look at; the others are the backend's own business. */
-const VISIBLE_SYSTEM_TABLES = ["_scheduled_functions"];
 const PAGE_ROWS_MAX = 10_000;
-/** Tables are counted only so far: the CLI asks to warn about large ones. */
-const COUNT_MAX = 100_000;
 
-type SystemQuery = (ask: { tx: Transaction; args: JSONValue }) => JSONValue;
+export type Ask = { tx: Transaction; args: JSONValue; componentPath: string };
+export type SystemQuery = (ask: Ask) => JSONValue;
 
 /** A runner that also knows the system queries. */
 export function withSystemQueries(runner: Runner, options: SystemQueryOptions): Runner {
@@ -71,10 +72,13 @@ async function runSystemQuery(
 type Answer = { ok: true; value: JSONValue } | { ok: false; error: FunctionError };
 
 function evaluate(
-  run: { query: SystemQuery | undefined; call: FunctionCall },
+  run: { options: SystemQueryOptions; query: SystemQuery | undefined; call: FunctionCall },
   tx: Transaction,
 ): Answer {
   const { query, call } = run;
+  const { componentPath } = call;
+  const isRoot = componentPath === "";
+  const instances = run.options.deployment.current()?.instances ?? {};
   const refuse = (message: string, code: string): Answer => ({
     ok: false,
     error: { message, code },
@@ -82,11 +86,11 @@ function evaluate(
   if (!isAdmin(call.identity) || query === undefined) {
     return refuse(`Could not find function for '${call.path}'`, "NotFound");
   }
-  if (call.componentPath !== "") {
-    return refuse("Components are not supported by the embedded backend yet", "NotFound");
+  if (!isRoot && instances[componentPath] === undefined) {
+    return refuse(`There is no component "${componentPath}"`, "NotFound");
   }
   try {
-    return { ok: true, value: query({ tx, args: call.args }) };
+    return { ok: true, value: query({ tx, args: call.args, componentPath }) };
   } catch (error) {
     if (!(error instanceof SystemQueryError) && !(error instanceof z.ZodError)) throw error;
     return refuse(error.message, "ArgumentValidation");
@@ -102,9 +106,12 @@ function systemQueries(options: SystemQueryOptions): Map<string, SystemQuery> {
   const environment = () =>
     Object.entries(deployment.environment()).map(([name, value]) => ({ name, value }));
   return new Map<string, SystemQuery>([
-    ["_system/cli/tables:default", () => onePage(engine.listTables("").map((name) => ({ name })))],
-    ["_system/cli/tableData:default", ({ tx, args }) => tableData(engine, { tx, args })],
-    ["_system/cli/tableSize:default", ({ tx, args }) => tableSize(engine, { tx, args })],
+    [
+      "_system/cli/tables:default",
+      ({ componentPath }) => onePage(engine.listTables(componentPath).map((name) => ({ name }))),
+    ],
+    ["_system/cli/tableData:default", (ask) => tableData(engine, ask)],
+    ["_system/cli/tableSize:default", (ask) => tableSize(engine, ask)],
     [
       "_system/cli/queryEnvironmentVariables:default",
       ({ tx }) => {
@@ -120,10 +127,11 @@ function systemQueries(options: SystemQueryOptions): Map<string, SystemQuery> {
         return environment().find((variable) => variable.name === name) ?? null;
       },
     ],
-    ["_system/cli/modules:apiSpec", () => apiSpec(deployment)],
+    ["_system/cli/modules:apiSpec", (ask) => apiSpec(deployment, ask)],
     ["_system/cli/convexUrl:cloudUrl", () => urls().cloudUrl],
     ["_system/cli/convexUrl:siteUrl", () => urls().siteUrl],
     ["_system/frontend/components:list", () => []],
+    ...options.more,
   ]);
 }
 
@@ -145,18 +153,21 @@ const pageForm = z.object({
 const cursorForm = z.object({ creationTime: z.number(), id: z.string() });
 
 /** Rows by creation time; the cursor names the last row given out. */
-function tableData(engine: Engine, ask: { tx: Transaction; args: JSONValue }): JSONValue {
+function tableData(engine: Engine, ask: Ask): JSONValue {
   const { table, order, paginationOpts } = pageForm.parse(ask.args);
-  requireTable(engine, table);
+  const named = requireTable(engine, { name: table, componentPath: ask.componentPath });
   const { cursor } = paginationOpts;
   const limit = Math.min(paginationOpts.numItems, PAGE_ROWS_MAX);
   const after = cursor === null || cursor === "" ? null : cursorForm.parse(JSON.parse(cursor));
   const bound = order === "asc" ? "Gte" : "Lte";
-  const range =
+  const start =
     after === null
       ? []
       : [{ type: bound, fieldPath: "_creationTime", value: after.creationTime } as const];
-  const rows = ask.tx.scan(table, { index: "by_creation_time", range, order });
+  const scan = isSystemName(table)
+    ? { index: "by_component", range: [ownRange(ask.componentPath), ...start], order }
+    : { index: "by_creation_time", range: start, order };
+  const rows = ask.tx.scan(named, scan);
   const page: Document[] = [];
   // Rows of one transaction differ in creation time; the skip ends at the row the cursor names.
   let isSkipping = after !== null;
@@ -179,22 +190,22 @@ function pageOf(page: Document[], end: { isDone: boolean }): JSONValue {
   return { page: page.map((row) => convexToJson(row)), isDone: end.isDone, continueCursor };
 }
 
-function tableSize(engine: Engine, ask: { tx: Transaction; args: JSONValue }): JSONValue {
-  const { tableName } = z.object({ tableName: z.string() }).parse(ask.args);
-  requireTable(engine, tableName);
-  const rows = ask.tx.scan(tableName);
-  let count = 0;
-  while (count < COUNT_MAX && rows.next().done !== true) count += 1;
-  return count;
+function tableSize(engine: Engine, ask: Ask): JSONValue {
+  const { tableName: name } = z.object({ tableName: z.string() }).parse(ask.args);
+  const named = requireTable(engine, { name, componentPath: ask.componentPath });
+  return ask.tx.count(ask.tx.table(named));
 }
 
-function requireTable(engine: Engine, name: string): void {
-  if (engine.listTables("").includes(name) || VISIBLE_SYSTEM_TABLES.includes(name)) return;
-  throw new SystemQueryError(`Table "${name}" does not exist.`);
+function requireTable(engine: Engine, table: { name: string; componentPath: string }): TableName {
+  const { name, componentPath } = table;
+  const isKnown = engine.listTables(componentPath).includes(name) || isVisibleSystemTable(name);
+  if (!isKnown) throw new SystemQueryError(`Table "${name}" does not exist.`);
+  return tableName(componentPath, name);
 }
 
-function apiSpec(deployment: Deployment): JSONValue {
-  const modules = Object.entries(deployment.current()?.functions ?? {});
+function apiSpec(deployment: Deployment, { componentPath }: Ask): JSONValue {
+  const definition = definitionAt(deployment.current(), componentPath);
+  const modules = Object.entries(definition?.functions ?? {});
   return modules.flatMap(([path, module]) => [
     ...module.functions.map((fn): JSONValue => ({
       identifier: `${path}:${fn.name}`,

@@ -3,7 +3,7 @@ import { indexKey } from "../index/fields.js";
 import { encodeKey } from "../index/keys.js";
 import { keyAfter } from "./readSet.js";
 import type { MetaWrite, SpaceId, Store, StoreWrite } from "../store/store.js";
-import type { Catalog, DocumentCheck, Index, IndexSpec, Table } from "./catalog.js";
+import type { Catalog, DocumentCheck, Index, IndexSpec, SearchIndex, Table } from "./catalog.js";
 import { isSystemName } from "./catalog.js";
 import { DocumentVersion } from "./documents.js";
 
@@ -11,6 +11,7 @@ export type SchemaTable = {
   name: string;
   indexes: readonly IndexSpec[];
   check: DocumentCheck | null;
+  searches?: readonly SearchIndex[];
 };
 /** Everything a component's schema says; user tables it does not name lose indexes and checks. */
 export type SchemaTables = { componentId: string; tables: readonly SchemaTable[] };
@@ -26,6 +27,7 @@ export function planIndexChange(catalog: Catalog, store: Store, schema: SchemaTa
   for (const table of catalog.list(schema.componentId)) {
     if (named.has(table.name) || isSystemName(table.name)) continue;
     table.check = null;
+    table.searches = [];
     if (changeIndexes(catalog, { table, wanted: [], store, plan })) {
       plan.meta.push(catalog.metaOf(table));
     }
@@ -39,6 +41,7 @@ export function planTables(catalog: Catalog, store: Store, schema: SchemaTables)
   for (const wanted of schema.tables) {
     const table = catalog.table({ componentId: schema.componentId, name: wanted.name });
     table.check = wanted.check;
+    table.searches = wanted.searches ?? [];
     const isNew = !table.isMaterialized;
     table.isMaterialized = true;
     if (changeIndexes(catalog, { table, wanted: wanted.indexes, store, plan }) || isNew) {
@@ -73,6 +76,7 @@ function changeIndexes(catalog: Catalog, { table, wanted, store, plan }: TableCh
   const removed = [...table.indexes.values()].filter(
     (index) => index.name !== BUILT_IN && !wanted.some((spec) => isSame(index, spec)),
   );
+  const restaged = wanted.filter((spec) => setStaged(table.indexes.get(spec.name), spec));
   const added = wanted.filter((spec) => {
     const index = table.indexes.get(spec.name);
     return index === undefined || !isSame(index, spec);
@@ -89,7 +93,15 @@ function changeIndexes(catalog: Catalog, { table, wanted, store, plan }: TableCh
       }
     }
   }
-  return removed.length + indexes.length > 0;
+  return removed.length + indexes.length + restaged.length > 0;
+}
+
+/** A staged index is built like any other; only using it is refused. Answers whether that changes. */
+function setStaged(index: Index | undefined, spec: IndexSpec): boolean {
+  const isStaged = spec.isStaged === true;
+  if (index === undefined || !isSame(index, spec) || index.isStaged === isStaged) return false;
+  index.isStaged = isStaged;
+  return true;
 }
 
 export function isSame(index: Index, spec: IndexSpec): boolean {

@@ -281,11 +281,11 @@ export class Transaction {
   }
 }
 
-/** For error messages of ranges: `_id` is not a field one may compare, except in by_id. */
+/** What ranges are checked against. `_creationTime` and `_id` end every index and may be compared. */
 export const shapeOf = (index: Index) => ({
   table: index.table.name,
   name: index.name,
-  fields: index.name === "by_id" ? index.fields : index.fields.slice(0, -1),
+  fields: index.fields,
 });
 
 function withSystemFields(fields: Fields, { _id, _creationTime }: Document): Document {

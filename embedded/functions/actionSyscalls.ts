@@ -2,6 +2,7 @@ import type { JSONValue } from "convex/values";
 import { UserError } from "../engine/errors.js";
 import type { Limits } from "../engine/limits.js";
 import type { Calls, NestedCall } from "./calls.js";
+import type { Execution } from "./execution.js";
 import { resolveAddress } from "./paths.js";
 import {
   type AsyncSyscalls,
@@ -20,7 +21,11 @@ export function actionSyscalls(calls: Calls): AsyncSyscalls {
       if (execution.kind !== "action") {
         throw unknownOperation("async operation", "UnknownAsyncOperation", `1.0/actions/${kind}`);
       }
-      return calls.separate(execution, { kind, path: pathOf(args), args: args["args"] ?? {} });
+      return calls.separate(execution, {
+        kind,
+        target: targetOf(execution, args),
+        args: args["args"] ?? {},
+      });
     };
   return {
     "1.0/runUdf": (execution, args) => {
@@ -31,7 +36,7 @@ export function actionSyscalls(calls: Calls): AsyncSyscalls {
       }
       const call: NestedCall = {
         kind,
-        path: pathOf(args),
+        target: targetOf(execution, args),
         args: args["args"] ?? {},
         limits: limitsOf(args["transactionLimits"]),
       };
@@ -44,7 +49,7 @@ export function actionSyscalls(calls: Calls): AsyncSyscalls {
 }
 
 // The address fields are text where present.
-const pathOf = (args: Args) => resolveAddress(args);
+const targetOf = ({ componentId }: Execution, args: Args) => resolveAddress(args, componentId);
 
 function kindOf(udfType: JSONValue | undefined): NestedCall["kind"] {
   if (udfType === "query" || udfType === "mutation" || udfType === "snapshotQuery") return udfType;

@@ -2,55 +2,130 @@
 import { transform } from "esbuild";
 import type { JSONValue } from "convex/values";
 import {
+  assertEnvironments,
+  childrenFirst,
+  EMPTY_APP,
+  importedDefinition,
+  instancesOf,
+} from "./componentTree.js";
+import {
   type AnalyzedFunction,
   type AnalyzedModule,
+  type AnalyzedPush,
+  type ComponentInstance,
   type CronSpec,
+  type DefinitionMetadata,
   type Push,
+  type PushedDefinition,
   type PushedModule,
   PushError,
   type TransformedModule,
 } from "./deployment.js";
 import { Isolate, ModuleSet } from "./isolate.js";
 
+/** Every convex.config is evaluated under this name, beside what it imports. */
+const DEFINITION_MODULE = "convex.config.js";
 const AUTH_MODULE = "auth.config.js";
 const HTTP_MODULE = "http.js";
 const CRONS_MODULE = "crons.js";
 /** Chunks that modules share; they define nothing themselves. */
 const DEPENDENCIES = "_deps/";
 
-export type Analysis = {
-  functions: Record<string, AnalyzedModule>;
-  schema: JSONValue | null;
-  authProviders: JSONValue[];
-  modules: TransformedModule[];
+type Environment = Readonly<Record<string, string>>;
+type Tree = {
+  instances: Record<string, ComponentInstance>;
+  definitions: ReadonlyMap<string, { metadata: DefinitionMetadata }>;
 };
 
-/** Throws PushError. */
+/** `environmentsOf` tells what each instance sees as process.env. Throws PushError. */
 export async function analyze(
   push: Push,
-  environment: Readonly<Record<string, string>>,
-): Promise<Analysis> {
-  const pushed = push.schema === null ? push.functions : [...push.functions, push.schema];
-  const modules = await Promise.all(pushed.map(transformModule));
-  const isolates = new AnalysisIsolates(new ModuleSet(modules), environment);
-  const functions: Record<string, AnalyzedModule> = {};
+  environmentsOf: (tree: Tree) => ReadonlyMap<string, Environment>,
+): Promise<Omit<AnalyzedPush, "indexChanges">> {
+  const { definition = null, dependencies = [], schema, functions, components = [] } = push;
+  const app = { definitionPath: "", definition, dependencies, schema, functions };
+  const pushed: PushedDefinition[] = [app, ...components];
+  const metadata = await evaluateDefinitions(pushed);
+  const tree: Tree = { instances: instancesOf(metadata), definitions: metadata };
+  const environments = environmentsOf(tree);
+  assertEnvironments(tree, environments);
+  const definitions: AnalyzedPush["definitions"] = {};
   let authProviders: JSONValue[] = [];
-  for (const { path } of push.functions) {
-    if (path.startsWith(DEPENDENCIES)) continue;
-    if (path === AUTH_MODULE) authProviders = evaluateAuth(isolates);
-    else functions[path] = analyzeModule(path, isolates.load(path));
+  for (const one of pushed) {
+    // Several instances share their code: it is looked at once, as the first of them will run it.
+    const first = Object.values(tree.instances).find(
+      ({ definitionPath }) => definitionPath === one.definitionPath,
+    );
+    const environment = environments.get(first?.componentPath ?? "") ?? {};
+    const modules = await Promise.all(
+      [...one.functions, ...(one.schema === null ? [] : [one.schema])].map(transformModule),
+    );
+    const isolates = new AnalysisIsolates(new ModuleSet(modules), environment);
+    definitions[one.definitionPath] = {
+      metadata: metadata.get(one.definitionPath)?.metadata ?? EMPTY_APP,
+      functions: analyzeModules(one.functions, isolates),
+      schema: one.schema === null ? null : exportedSchema(one.schema.path, isolates),
+      modules,
+    };
+    if (one.definitionPath === "") authProviders = reevaluateAuth(modules, environment);
   }
-  const schema = push.schema === null ? null : exportedSchema(push.schema.path, isolates);
-  return { functions, schema, authProviders, modules };
+  const { instances } = tree;
+  return { definitions, instances, authProviders, udfServerVersion: push.udfServerVersion };
 }
 
-/** Evaluates auth.config anew, after the environment has changed. */
+function analyzeModules(
+  pushed: readonly PushedModule[],
+  isolates: AnalysisIsolates,
+): Record<string, AnalyzedModule> {
+  const functions: Record<string, AnalyzedModule> = {};
+  for (const { path } of pushed) {
+    if (path.startsWith(DEPENDENCIES) || path === AUTH_MODULE) continue;
+    functions[path] = analyzeModule(path, isolates.load(path));
+  }
+  return functions;
+}
+
+/** Evaluates auth.config, at a push and after the environment has changed. */
 export function reevaluateAuth(
   modules: readonly TransformedModule[],
-  environment: Readonly<Record<string, string>>,
+  environment: Environment,
 ): JSONValue[] {
   if (!modules.some(({ path }) => path === AUTH_MODULE)) return [];
   return evaluateAuth(new AnalysisIsolates(new ModuleSet(modules), environment));
+}
+
+/** Evaluates every convex.config, the used before the users. */
+async function evaluateDefinitions(
+  pushed: readonly PushedDefinition[],
+): Promise<Map<string, { metadata: DefinitionMetadata }>> {
+  const found = new Map<string, { metadata: DefinitionMetadata }>();
+  for (const { definitionPath, definition } of childrenFirst(pushed)) {
+    if (definition === null) {
+      found.set(definitionPath, { metadata: EMPTY_APP });
+      continue;
+    }
+    const imports = [...found].map(([path, { metadata }]) => importedDefinition(path, metadata));
+    const own = { ...definition, path: DEFINITION_MODULE };
+    const modules = await Promise.all([own, ...imports].map(transformModule));
+    const isolates = new AnalysisIsolates(new ModuleSet(modules), {});
+    const name = definitionPath === "" ? definition.path : `${definitionPath}/${definition.path}`;
+    found.set(definitionPath, { metadata: exportedDefinition(name, isolates) });
+  }
+  return found;
+}
+
+function exportedDefinition(shownPath: string, isolates: AnalysisIsolates): DefinitionMetadata {
+  try {
+    const definition = isolates.load(DEFINITION_MODULE)["default"];
+    if (!has(definition, "export")) {
+      throw new Error("The default export is not made by defineApp or defineComponent.");
+    }
+    // Into this realm; convex/server gives an object of this shape.
+    const exported = (definition as unknown as { export(): DefinitionMetadata }).export();
+    return JSON.parse(JSON.stringify(exported)) as DefinitionMetadata;
+  } catch (error) {
+    throw failed(shownPath, error);
+  }
 }
 
 async function transformModule(module: PushedModule): Promise<TransformedModule> {
@@ -64,7 +139,7 @@ async function transformModule(module: PushedModule): Promise<TransformedModule>
       supported: { "dynamic-import": false },
       logLevel: "silent",
     });
-    return { ...module, code };
+    return { path: module.path, environment: module.environment, code };
   } catch (error) {
     throw failed(module.path, error);
   }
@@ -75,7 +150,7 @@ class AnalysisIsolates {
   readonly #isolate: Isolate;
   readonly #nodeIsolate: Isolate;
 
-  constructor(modules: ModuleSet, environment: Readonly<Record<string, string>>) {
+  constructor(modules: ModuleSet, environment: Environment) {
     this.#modules = modules;
     // As functions will find them: the rules of queries and mutations hold while importing.
     this.#isolate = new Isolate("db", modules, environment);

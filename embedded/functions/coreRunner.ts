@@ -1,10 +1,11 @@
 /** Runs functions for the outside and for one another: transactions, retries, answers. */
 import { randomInt } from "node:crypto";
 import type { JSONValue } from "convex/values";
+import { resolveCommitTsInJson } from "../engine/commitTs.js";
 import { type Engine, ConflictError } from "../engine/engine.js";
 import { DEFAULT_LIMITS } from "../engine/limits.js";
 import type { Transaction } from "../engine/transaction.js";
-import type { Calls, NestedCall } from "./calls.js";
+import type { Calls, NestedCall, SeparateCall } from "./calls.js";
 import { withRetries } from "./conflicts.js";
 import { LogLines } from "./console.js";
 import type { Execution, ExecutionOptions } from "./execution.js";
@@ -14,7 +15,7 @@ import { runHttpAction } from "./httpAction.js";
 import type { IsolatePool } from "./isolatePool.js";
 import { Lane } from "./lane.js";
 import type { LiveDeployment } from "./liveDeployment.js";
-import { displayPath, type FunctionPath, parsePath } from "./paths.js";
+import { displayPath, type FunctionTarget, parsePath } from "./paths.js";
 import { seededRandom } from "./random.js";
 import { notFoundText, type RegisteredFunction } from "./registry.js";
 import type { MutationOptions, MutationWithOutcome, Runner } from "./runner.js";
@@ -23,6 +24,7 @@ import { syscallHost } from "./syscalls.js";
 import type {
   ActionOutcome,
   FunctionCall,
+  HttpActionOutcome,
   Identity,
   MutationOutcome,
   QueryOutcome,
@@ -54,7 +56,7 @@ export class CoreRunner implements Runner {
     const calls: Calls = {
       nested: (caller, call) => this.#nested(caller, call),
       separate: (caller, call) => this.#separate(caller, call),
-      typeOf: (path) => deployment.registry.find(path)?.udfType ?? null,
+      typeOf: (target) => this.#find(target)?.udfType ?? null,
       transact: async (body) => (await engine.transact(body)).value,
       nowMs: () => engine.clock.nowMs(),
     };
@@ -62,11 +64,6 @@ export class CoreRunner implements Runner {
       pool,
       host: syscallHost(calls),
       tableOfId: deployment.tableOfId,
-      isNodeModule: (path) =>
-        deployment
-          .current()
-          ?.modules.some((module) => module.path === path && module.environment === "node") ??
-        false,
     };
   }
 
@@ -162,10 +159,10 @@ export class CoreRunner implements Runner {
     request: Request,
     identity: Identity,
     metadata: RequestMetadata,
-  ): Promise<Response> {
+  ): Promise<HttpActionOutcome> {
     const call = { componentPath: "", path: "http", args: {}, identity, request: metadata };
     const options = this.#options({ kind: "action", call, tx: null, log: new LogLines() });
-    return await runHttpAction(this.#context, this.#deployment, {
+    return await runHttpAction(this.#context, this.#deployment.current(), {
       ...options,
       httpRequest: request,
     });
@@ -208,7 +205,7 @@ export class CoreRunner implements Runner {
       });
       if (!more.isExclusive && this.#engine.lock.isHeld) await this.#engine.lock.whenFree();
       const { ts } = this.#engine.commit(tx);
-      return { value, ts, logLines: log.lines };
+      return { value: resolveCommitTsInJson(value, ts), ts, logLines: log.lines };
     } finally {
       tx.abort();
     }
@@ -226,11 +223,11 @@ export class CoreRunner implements Runner {
   #visible(
     call: Pick<TrustedCall, "componentPath" | "path" | "identity" | "isTrusted">,
   ): RegisteredFunction | null {
-    if (call.componentPath !== "") return null;
-    const found = this.#deployment.registry.find(parsePath(call.path));
+    const seesAll = call.isTrusted === true || call.identity.kind === "admin";
+    if (call.componentPath !== "" && !seesAll) return null;
+    const found = this.#deployment.registry.find(call.componentPath, parsePath(call.path));
     if (found === null) return null;
-    const seesInternal = call.isTrusted === true || call.identity.kind === "admin";
-    return found.isPublic || seesInternal ? found : null;
+    return found.isPublic || seesAll ? found : null;
   }
 
   async #nested(caller: Execution, call: NestedCall): Promise<string> {
@@ -242,13 +239,12 @@ export class CoreRunner implements Runner {
         { code: "MaximumCallDepthExceeded" },
       );
     }
-    const found = this.#require(call.path);
+    const found = this.#require(call.target);
     const savepoint = tx.writes.savepoint();
     const loosen = tx.usage.tighten(call.limits);
     try {
       const { json } = await runFunction(this.#context, found, {
-        ...inherited(caller),
-        path: call.path,
+        ...inherited(caller, call.target),
         kind: call.kind === "mutation" ? "mutation" : "query",
         tx: call.kind === "snapshotQuery" ? tx.staleView() : tx,
         random: seededRandom(Math.floor(caller.random() * SEED_MAX)),
@@ -264,16 +260,14 @@ export class CoreRunner implements Runner {
     }
   }
 
-  async #separate(
-    caller: Execution,
-    call: { kind: "query" | "mutation" | "action"; path: FunctionPath; args: JSONValue },
-  ): Promise<string> {
-    this.#require(call.path);
+  async #separate(caller: Execution, call: SeparateCall): Promise<string> {
+    const { target } = call;
+    this.#require(target);
     const made: TrustedCall = {
-      componentPath: caller.componentId,
-      path: displayPath(call.path),
+      componentPath: target.componentPath,
+      path: displayPath(target.path),
       args: call.args,
-      identity: caller.identity,
+      identity: identityFor(caller, target),
       request: caller.request,
       isTrusted: true,
     };
@@ -300,11 +294,17 @@ export class CoreRunner implements Runner {
     }
   }
 
-  #require(path: FunctionPath): RegisteredFunction {
-    const found = this.#deployment.registry.find(path);
+  #find({ componentPath, path, isPublicOnly }: FunctionTarget): RegisteredFunction | null {
+    const found = this.#deployment.registry.find(componentPath, path);
+    return found === null || (isPublicOnly && !found.isPublic) ? null : found;
+  }
+
+  #require(target: FunctionTarget): RegisteredFunction {
+    const found = this.#find(target);
     if (found !== null) return found;
+    const where = target.componentPath === "" ? "" : ` in component "${target.componentPath}"`;
     throw new FunctionFailure(
-      `Could not find function for '${displayPath(path)}'. Did you forget to run \`npx convex dev\` or \`npx convex deploy\`?`,
+      `Could not find function for '${displayPath(target.path)}'${where}. Did you forget to run \`npx convex dev\` or \`npx convex deploy\`?`,
       { code: "NotFound" },
     );
   }
@@ -338,12 +338,17 @@ export class CoreRunner implements Runner {
   }
 }
 
+/** Who calls does not cross from one component into another: components have no ctx.auth. */
+const identityFor = (caller: Execution, target: FunctionTarget): Identity =>
+  caller.componentId === target.componentPath ? caller.identity : { kind: "none" };
+
 /** What a nested call shares with its caller. */
-function inherited(caller: Execution) {
-  const { componentId, identity, request, scheduledFunctionId, nowMs, log } = caller;
+function inherited(caller: Execution, target: FunctionTarget) {
+  const { request, scheduledFunctionId, nowMs, log } = caller;
   return {
-    componentId,
-    identity,
+    componentId: target.componentPath,
+    path: target.path,
+    identity: identityFor(caller, target),
     request,
     scheduledFunctionId,
     nowMs,

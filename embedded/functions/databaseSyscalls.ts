@@ -7,7 +7,13 @@ import { tableNumberOf } from "../values/ids.js";
 import type { Execution } from "./execution.js";
 import { valueOrUndefined } from "./filter.js";
 import { tableFor } from "./query.js";
-import { scheduledFunctionView } from "./scheduledView.js";
+import {
+  isOwnRow,
+  isVisibleSystemTable,
+  systemView,
+  tableByNumber,
+  tableName,
+} from "./systemViews.js";
 import { stringArg } from "./syscallArgs.js";
 import { type AsyncSyscalls, requireTx, requireWriter } from "./syscallAccess.js";
 
@@ -32,7 +38,8 @@ export const databaseSyscalls: AsyncSyscalls = {
     const version = tx.find(table, id);
     if (version === null) return "null";
     if (!isSystemName(table.name)) return version.json;
-    return DocumentVersion.of(scheduledFunctionView(version.value)).json;
+    if (!isOwnRow(version.value, execution.componentId)) return "null";
+    return DocumentVersion.of(systemView(table.name, version.value)).json;
   },
   "1.0/count": (execution, args) => {
     const tx = requireTx(execution, "1.0/count");
@@ -81,7 +88,7 @@ export function normalizeId(execution: Execution, args: Args): JSONValue {
   const idString = stringArg(args, "idString", "db.normalizeId");
   const name = stringArg(args, "table", "db.normalizeId");
   const number = tableNumberOf(idString);
-  const table = tx.catalog.find({ componentId: execution.componentId, name });
+  const table = tx.catalog.find(tableName(execution.componentId, name));
   return { id: table !== null && table.number === number ? idString : null };
 }
 
@@ -95,7 +102,9 @@ function tableOf(execution: Execution, id: string, where: string): Table | null 
     );
   }
   const tx = requireTx(execution, where);
-  return tx.catalog.byNumber(execution.componentId, number);
+  const table = tableByNumber(tx.catalog, execution.componentId, number);
+  const isHidden = table !== null && isSystemName(table.name) && !isVisibleSystemTable(table.name);
+  return isHidden ? null : table;
 }
 
 function target(execution: Execution, args: Args, where: string) {

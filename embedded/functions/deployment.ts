@@ -9,12 +9,25 @@ export type PushedModule = {
   environment: "isolate" | "node";
 };
 
-/** The parts of a start_push request that decide what is deployed (root component only). */
-export type Push = {
-  functions: readonly PushedModule[];
+/** What is pushed of a component (or of the app): its convex.config, schema and functions. */
+export type PushedDefinition = {
+  /** Where the definition lies as seen from the app; "" is the app's own. */
+  definitionPath: string;
+  /** convex.config; null where there is none. */
+  definition: PushedModule | null;
+  /** Definition paths of what it uses. */
+  dependencies: readonly string[];
   schema: PushedModule | null;
-  udfServerVersion: string;
+  functions: readonly PushedModule[];
 };
+
+/** The parts of a start_push request that decide what is deployed. */
+export type Push = Pick<PushedDefinition, "schema" | "functions"> &
+  Partial<Pick<PushedDefinition, "definition" | "dependencies">> & {
+    udfServerVersion: string;
+    /** Definitions of the components that are used, each once. */
+    components?: readonly PushedDefinition[];
+  };
 
 export type AnalyzedFunction = {
   name: string;
@@ -35,23 +48,80 @@ export type AnalyzedModule = {
 export type CronSpec = { name: string; args: JSONValue[]; schedule: CronSchedule };
 export type CronSchedule = { type: string } & Record<string, JSONValue>;
 
-export type IndexChange = { table: string; name: string; fields: string[] };
-/** A checked push: everything evaluated, nothing activated, nothing written. */
-export type AnalyzedPush = {
+export type EnvBinding = { type: "value"; value: string } | { type: "envVar"; name: string };
+export type ChildUse = { name: string; path: string; env: [string, EnvBinding][] | null };
+/** What `export()` of a convex.config says. */
+export type DefinitionMetadata = {
+  definitionType: { type: "app" } | { type: "childComponent"; name: string };
+  childComponents: ChildUse[];
+  /** Path prefix with slashes at both ends → reference of the child that answers there. */
+  httpMounts: Record<string, string>;
+  /** The app's own prefix, stripped before its http.ts is asked. */
+  httpPrefix?: string;
+  exports: JSONValue;
+  envVars?: [string, { type: "value"; value: string; optional?: boolean }][];
+};
+export type AnalyzedDefinition = {
+  metadata: DefinitionMetadata;
   /** Key: module path, "jobs.js". */
   functions: Record<string, AnalyzedModule>;
   /** What schema.ts exports, as JSON; null without a schema. */
   schema: JSONValue | null;
-  /** `providers` of auth.config.ts, evaluated with the current environment. */
-  authProviders: JSONValue[];
-  indexChanges: { added: IndexChange[]; removed: IndexChange[] };
-  udfServerVersion: string;
   /** Transformed modules; opaque. */
   readonly modules: readonly TransformedModule[];
 };
-export type TransformedModule = PushedModule & { code: string };
+/** A place in the tree of components where a definition is used. */
+export type ComponentInstance = {
+  /** "" is the root, "a/b" the child b of the root's child a. */
+  componentPath: string;
+  definitionPath: string;
+  env: [string, EnvBinding][];
+};
 
-export type SchemaCheck = { ok: true } | { ok: false; error: string; table: string };
+export type IndexChange = { table: string; name: string } & IndexShape;
+export type IndexShape =
+  | { type: "database"; fields: string[]; staged?: boolean }
+  | { type: "search"; searchField: string; filterFields: string[]; staged?: boolean }
+  | {
+      type: "vector";
+      vectorField: string;
+      dimensions: number;
+      filterFields: string[];
+      staged?: boolean;
+    };
+export type IndexChanges = {
+  added: IndexChange[];
+  removed: IndexChange[];
+  /** Were staged, are used from now on. */
+  enabled: IndexChange[];
+  /** Were used, are staged from now on. */
+  disabled: IndexChange[];
+};
+/** A checked push: everything evaluated, nothing activated, nothing written. */
+export type AnalyzedPush = {
+  /** By definition path; "" is the app. */
+  definitions: Record<string, AnalyzedDefinition>;
+  /** By component path; "" is the root. Parents come before their children. */
+  instances: Record<string, ComponentInstance>;
+  /** `providers` of auth.config.ts, evaluated with the current environment. */
+  authProviders: JSONValue[];
+  /** By component path. */
+  indexChanges: Record<string, IndexChanges>;
+  udfServerVersion: string;
+};
+export type TransformedModule = Pick<PushedModule, "path" | "environment"> & { code: string };
+
+/** What an instance is made of; null when the push has no such instance. */
+export function definitionAt(
+  push: Pick<AnalyzedPush, "definitions" | "instances"> | null,
+  componentPath: string,
+): AnalyzedDefinition | null {
+  const instance = push?.instances[componentPath];
+  return instance === undefined ? null : (push?.definitions[instance.definitionPath] ?? null);
+}
+
+export type SchemaCheck =
+  { ok: true } | { ok: false; error: string; componentPath: string; table: string };
 
 /** Why a push is refused; `message` is for the person who pushed. HTTP 400. */
 export class PushError extends Error {
@@ -66,10 +136,10 @@ export class PushError extends Error {
 export interface Deployment {
   /** Transforms and evaluates the modules. Throws PushError ("Failed to analyze <path>: …"). */
   analyze(push: Push): Promise<AnalyzedPush>;
-  /** Checks existing documents against a new schema. */
+  /** Checks existing documents against the new schemas. */
   checkSchemaChange(analyzed: AnalyzedPush): SchemaCheck;
   /**
-   * Makes it the running deployment in one transaction: modules, schema, indexes (built here),
+   * Makes it the running deployment in one transaction: modules, schemas, indexes (built here),
    * and what `alsoWrite` writes (cron rows). Invalidates all subscriptions. Resolves when durable.
    */
   activate(analyzed: AnalyzedPush, alsoWrite?: (tx: Transaction) => void): Promise<{ ts: bigint }>;

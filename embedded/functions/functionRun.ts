@@ -16,8 +16,8 @@ const JSON_BYTES_MAX = 16 * 1024 * 1024;
 export type RunContext = {
   pool: IsolatePool;
   host: SyscallHost;
-  tableOfId: TableOfId;
-  isNodeModule: (path: string) => boolean;
+  /** The check of ids for functions of a component. */
+  tableOfId: (componentPath: string) => TableOfId;
 };
 export type FunctionResult = { json: string; execution: Execution };
 /** What convex/server hangs on exported functions. */
@@ -42,15 +42,16 @@ export async function runFunction(
       { code: "WrongFunctionType" },
     );
   }
-  checkArguments(found, args, context.tableOfId);
-  const isolate = context.pool.take(isolateKind(context, found));
+  const tableOfId = context.tableOfId(found.componentPath);
+  checkArguments(found, args, { tableOfId, depth: options.depth });
+  const isolate = context.pool.take(isolateKind(context, found), found.componentPath);
   const execution = new Execution(context.host, options);
   try {
     const text = await invoke(isolate, execution, () =>
       start(isolate.load(found.path.module)[found.path.name] as Invocable, kind, args),
     );
     const json = String(text);
-    checkResult(found, json, { tableOfId: context.tableOfId, depth: options.depth });
+    checkResult(found, json, { tableOfId, isFinal: options.depth === 0 && kind !== "mutation" });
     return { json, execution };
   } finally {
     context.pool.giveBack(isolate, execution.pendingCalls === 0);
@@ -76,17 +77,22 @@ function start(
 
 function isolateKind(context: RunContext, found: RegisteredFunction): IsolateKind {
   if (found.udfType !== "Action") return "db";
-  return context.isNodeModule(found.path.module) ? "node" : "action";
+  return context.pool.isNode(found.componentPath, found.path.module) ? "node" : "action";
 }
 
-function checkArguments(found: RegisteredFunction, args: JSONValue, tableOfId: TableOfId): void {
+/** Commit timestamps to come mean something within their transaction alone, hence to nested calls. */
+function checkArguments(
+  found: RegisteredFunction,
+  args: JSONValue,
+  { tableOfId, depth }: { tableOfId: TableOfId; depth: number },
+): void {
   const value = parseValue(args, "ArgumentValidationError");
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new FunctionFailure("ArgumentValidationError: Arguments must be an object.", {
       code: "ArgumentValidation",
     });
   }
-  if (hasCommitTs(value)) {
+  if (depth === 0 && hasCommitTs(value)) {
     throw new FunctionFailure("ArgumentValidationError: Arguments cannot hold db.vars.commitTs.", {
       code: "ArgumentValidation",
     });
@@ -100,7 +106,7 @@ function checkArguments(found: RegisteredFunction, args: JSONValue, tableOfId: T
 function checkResult(
   found: RegisteredFunction,
   json: string,
-  { tableOfId, depth }: { tableOfId: TableOfId; depth: number },
+  { tableOfId, isFinal }: { tableOfId: TableOfId; isFinal: boolean },
 ): void {
   if (json.length > JSON_BYTES_MAX) {
     throw new UserError(
@@ -112,9 +118,9 @@ function checkResult(
   if (found.returns === null && !mayHoldCommitTs) return;
   // The isolate gives JSON text of a value.
   const value = parseValue(JSON.parse(json) as JSONValue, "ReturnsValidationError");
-  if (depth === 0 && mayHoldCommitTs && hasCommitTs(value)) {
+  if (isFinal && mayHoldCommitTs && hasCommitTs(value)) {
     throw new FunctionFailure(
-      "Uncaught Error: A function cannot return db.vars.commitTs: it is known only at commit.",
+      "Uncaught Error: Queries and actions cannot return db.vars.commitTs: it is known only at commit.",
     );
   }
   const reason = found.returns === null ? null : mismatch(found.returns, value, tableOfId);

@@ -1,37 +1,53 @@
+import type { AnalyzedPush } from "./deployment.js";
 import { Execution, type ExecutionOptions } from "./execution.js";
-import { failureOf } from "./failure.js";
+import { clientError, failureOf } from "./failure.js";
 import type { RunContext } from "./functionRun.js";
+import { HTTP_MODULE, hasHttpActions, routeRequest } from "./httpRouting.js";
 import { invoke } from "./invoke.js";
-import type { LiveDeployment } from "./liveDeployment.js";
+import type { HttpActionOutcome } from "./types.js";
 
-const HTTP_MODULE = "http.js";
 /** The router of convex/server. */
 type Router = { runRequest: (args: string, route: string) => Promise<string> };
 
-/** Routes a request through http.ts. Failures become answers with status 500. */
+/** Routes a request to the http.ts it is for. Failures become answers with status 500. */
 export async function runHttpAction(
   context: RunContext,
-  deployment: LiveDeployment,
+  push: AnalyzedPush | null,
   options: ExecutionOptions & { httpRequest: Request },
-): Promise<Response> {
-  if (deployment.current()?.functions[HTTP_MODULE] === undefined) {
-    return new Response("This Convex deployment does not have HTTP actions enabled.", {
-      status: 404,
-    });
-  }
-  const isolate = context.pool.take("action");
-  const execution = new Execution(context.host, options);
+): Promise<HttpActionOutcome> {
+  const { httpRequest, log, request } = options;
+  const { pathname } = new URL(httpRequest.url);
+  const target = routeRequest(push, { method: httpRequest.method, pathname });
+  const logLines = log.lines;
+  if (target === null) return { response: notFound(push, pathname), logLines, error: null };
+  const { componentPath, route } = target;
+  const isolate = context.pool.take("action", componentPath);
+  // Components have no ctx.auth.
+  const identity = componentPath === "" ? options.identity : ({ kind: "none" } as const);
+  const execution = new Execution(context.host, {
+    ...options,
+    identity,
+    componentId: componentPath,
+  });
   try {
     await invoke(isolate, execution, () => {
       const router = isolate.load(HTTP_MODULE)["default"] as Router;
-      return router.runRequest("{}", new URL(options.httpRequest.url).pathname);
+      return router.runRequest("{}", route);
     });
-    return execution.httpResponse ?? new Response(null, { status: 500 });
+    const response = execution.httpResponse ?? new Response(null, { status: 500 });
+    return { response, logLines, error: null };
   } catch (error) {
-    const { message } = failureOf(error);
-    const trace = `[Request ID: ${options.request.requestId}] Server Error\n${message}`;
-    return Response.json({ code: options.request.requestId, trace }, { status: 500 });
+    const failed = clientError(failureOf(error), request.requestId);
+    const body = { code: request.requestId, trace: failed.message };
+    return { response: Response.json(body, { status: 500 }), logLines, error: failed };
   } finally {
     context.pool.giveBack(isolate, false);
   }
+}
+
+function notFound(push: AnalyzedPush | null, pathname: string): Response {
+  const text = hasHttpActions(push)
+    ? `No HttpAction routed for ${pathname}`
+    : "This Convex deployment does not have HTTP actions enabled.";
+  return new Response(text, { status: 404 });
 }

@@ -1,8 +1,11 @@
-import { Isolate, isolateOfPromise, ModuleSet } from "./isolate.js";
+import { Isolate, isolateOfPromise, type ModuleSet } from "./isolate.js";
 import type { IsolateKind } from "./isolateGlobals.js";
 
-/** Idle isolates kept for queries and mutations; more concurrent runs make more for themselves. */
-const IDLE_MAX = 16;
+/** Idle isolates kept for queries and mutations of all components; the longest idle give way. */
+const IDLE_MAX = 24;
+
+/** What the isolates of one component instance are made of. */
+export type ComponentCode = { modules: ModuleSet; environment: Readonly<Record<string, string>> };
 
 /**
  * Lends isolates. Those of queries and mutations are used again, which means that module-level
@@ -10,25 +13,31 @@ const IDLE_MAX = 16;
  * otherwise act in somebody else's name.
  */
 export class IsolatePool {
-  #modules = new ModuleSet([]);
-  #environment: Readonly<Record<string, string>> = {};
+  #code: ReadonlyMap<string, ComponentCode> = new Map();
+  /** Longest idle first. */
   #idle: Isolate[] = [];
-  #generation = 0;
-  readonly #generations = new WeakMap<Isolate, number>();
+  /** Whose code an isolate runs; isolates of older code are not in here. */
+  #owners = new WeakMap<Isolate, string>();
 
-  /** New code or environment: isolates of the old are not used again. */
-  reset(modules: ModuleSet, environment: Readonly<Record<string, string>>): void {
-    this.#modules = modules;
-    this.#environment = environment;
+  /** New code or environments: isolates of the old are not used again. */
+  reset(code: ReadonlyMap<string, ComponentCode>): void {
+    this.#code = code;
     this.#idle = [];
-    this.#generation += 1;
+    this.#owners = new WeakMap();
   }
 
-  take(kind: IsolateKind): Isolate {
-    const idle = kind === "db" ? this.#idle.pop() : undefined;
-    if (idle !== undefined) return idle;
-    const isolate = new Isolate(kind, this.#modules, this.#environment);
-    this.#generations.set(isolate, this.#generation);
+  isNode(componentPath: string, module: string): boolean {
+    return this.#code.get(componentPath)?.modules.isNode(module) ?? false;
+  }
+
+  take(kind: IsolateKind, componentPath: string): Isolate {
+    const at = this.#idle.findLastIndex((idle) => this.#owners.get(idle) === componentPath);
+    const [reused] = kind === "db" && at !== -1 ? this.#idle.splice(at, 1) : [];
+    if (reused !== undefined) return reused;
+    const code = this.#code.get(componentPath);
+    if (code === undefined) throw new Error(`There is no component "${componentPath}".`);
+    const isolate = new Isolate(kind, code.modules, code.environment);
+    this.#owners.set(isolate, componentPath);
     return isolate;
   }
 
@@ -36,8 +45,9 @@ export class IsolatePool {
   giveBack(isolate: Isolate, isReusable: boolean): void {
     isolate.dispose();
     if (!isReusable || isolate.kind !== "db" || isolate.hostWork > 0) return;
-    if (this.#generations.get(isolate) !== this.#generation) return;
-    if (this.#idle.length < IDLE_MAX) this.#idle.push(isolate);
+    if (!this.#owners.has(isolate)) return;
+    this.#idle.push(isolate);
+    if (this.#idle.length > IDLE_MAX) this.#idle.shift();
   }
 }
 

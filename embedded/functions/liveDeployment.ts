@@ -1,39 +1,46 @@
 /** The running deployment: what was pushed last and the environment, kept in the store. */
 import type { JSONValue, Value } from "convex/values";
 import type { Engine } from "../engine/engine.js";
-import { allDocuments, isSame } from "../engine/schemaChange.js";
+import { allDocuments, type SchemaTables } from "../engine/schemaChange.js";
 import type { Transaction } from "../engine/transaction.js";
 import { tableNumberOf } from "../values/ids.js";
 import { analyze, reevaluateAuth } from "./analyze.js";
+import { assertEnvironments, environmentsOf, mountPathOf } from "./componentTree.js";
 import {
   type AnalyzedPush,
+  definitionAt,
   type Deployment,
-  type IndexChange,
   type Push,
   PushError,
   type SchemaCheck,
 } from "./deployment.js";
 import { assertEnvironmentChange } from "./environment.js";
+import { indexChanges } from "./indexChanges.js";
 import { ModuleSet } from "./isolate.js";
 import type { IsolatePool } from "./isolatePool.js";
 import { Registry } from "./registry.js";
-import { schemaTables } from "./schema.js";
+import { schemaBreach, schemaTables } from "./schema.js";
+import { tableByNumber } from "./systemViews.js";
+import type { TableOfId } from "./validators.js";
 
 const META_KEY = "deployment/";
 const ENVIRONMENT_TABLE = "_environment_variables";
+
+type Environment = Readonly<Record<string, string>>;
+type Tree = Pick<AnalyzedPush, "instances" | "definitions">;
 
 export type DeploymentOptions = {
   engine: Engine;
   pool: IsolatePool;
   /** Set by the backend; cannot be changed by `setEnvironment`. */
-  systemEnvironment: Readonly<Record<string, string>>;
+  systemEnvironment: Environment;
 };
 
 export class LiveDeployment implements Deployment {
-  registry = new Registry({});
+  registry = new Registry();
   readonly #engine: Engine;
   readonly #pool: IsolatePool;
-  readonly #systemEnvironment: Readonly<Record<string, string>>;
+  readonly #systemEnvironment: Environment;
   readonly #listeners = new Set<() => void>();
   #current: AnalyzedPush | null = null;
   #environment: Record<string, string> = {};
@@ -44,44 +51,48 @@ export class LiveDeployment implements Deployment {
     this.#systemEnvironment = systemEnvironment;
     this.#environment = readEnvironment(engine);
     const stored = engine.store.metaGet(META_KEY);
+    if (stored === null) return;
     // Written by `activate` only.
-    if (stored !== null) this.#install(JSON.parse(stored) as AnalyzedPush);
-    else this.#pool.reset(new ModuleSet([]), this.#forFunctions());
-    const tables = schemaTables(this.#current?.schema ?? null, this.tableOfId).tables;
-    for (const { name, check } of tables) {
-      engine.catalog.table({ componentId: "", name }).check = check;
+    this.#install(JSON.parse(stored) as AnalyzedPush);
+    for (const { componentId, tables } of this.#schemas(this.#current)) {
+      for (const { name, check } of tables)
+        engine.catalog.table({ componentId, name }).check = check;
     }
   }
 
-  /** The name of the root component's table an id belongs to. */
-  readonly tableOfId = (id: string): string | null => {
-    const number = tableNumberOf(id);
-    if (number === null) return null;
-    return this.#engine.catalog.byNumber("", number)?.name ?? null;
-  };
+  /** The name of the component's table an id belongs to. */
+  readonly tableOfId =
+    (componentId: string): TableOfId =>
+    (id) => {
+      const number = tableNumberOf(id);
+      if (number === null) return null;
+      return tableByNumber(this.#engine.catalog, componentId, number)?.name ?? null;
+    };
 
   async analyze(push: Push): Promise<AnalyzedPush> {
-    const analysis = await analyze(push, this.#forFunctions());
-    return {
-      ...analysis,
-      indexChanges: this.#indexChanges(analysis.schema),
-      udfServerVersion: push.udfServerVersion,
-    };
+    const analysis = await analyze(push, ({ instances, definitions }) =>
+      this.#environmentsOf({ instances, definitions: Object.fromEntries(definitions) }),
+    );
+    const schemas = this.#schemas(analysis);
+    for (const schema of schemas) {
+      const breach = schemaBreach(schema);
+      if (breach !== null) throw new PushError("InvalidSchema", breach);
+    }
+    return { ...analysis, indexChanges: indexChanges(this.#engine, schemas) };
   }
 
   checkSchemaChange(analyzed: AnalyzedPush): SchemaCheck {
-    const wanted = schemaTables(analyzed.schema, this.tableOfId);
-    for (const { name, check } of wanted.tables) {
-      const table = this.#engine.catalog.find({ componentId: "", name });
-      if (table === null || check === null) continue;
-      for (const { value } of allDocuments(this.#engine.store, table)) {
-        const reason = check(value);
-        if (reason === null) continue;
-        return {
-          ok: false,
-          table: name,
-          error: `Document with ID "${value._id}" in table "${name}" does not match the schema: ${reason}`,
-        };
+    for (const schema of this.#schemas(analyzed)) {
+      const { componentId } = schema;
+      for (const { name, check } of schema.tables) {
+        const table = this.#engine.catalog.find({ componentId, name });
+        if (table === null || check === null) continue;
+        for (const { value } of allDocuments(this.#engine.store, table)) {
+          const reason = check(value);
+          if (reason === null) continue;
+          const error = `Document with ID "${value._id}" in table "${name}" does not match the schema: ${reason}`;
+          return { ok: false, table: name, componentPath: componentId, error };
+        }
       }
     }
     return { ok: true };
@@ -100,7 +111,7 @@ export class LiveDeployment implements Deployment {
       },
       {
         meta: [{ key: META_KEY, value: JSON.stringify(analyzed) }],
-        schema: schemaTables(analyzed.schema, this.tableOfId),
+        schemas: this.#schemas(analyzed),
         onCommitted: () => {
           this.#install(analyzed);
         },
@@ -123,7 +134,7 @@ export class LiveDeployment implements Deployment {
     return () => this.#listeners.delete(listener);
   }
 
-  environment(): Readonly<Record<string, string>> {
+  environment(): Environment {
     return this.#environment;
   }
 
@@ -135,8 +146,8 @@ export class LiveDeployment implements Deployment {
       else next[name] = value;
     }
     assertEnvironmentChange(changes, next, this.#systemEnvironment);
-    const modules = this.#current?.modules ?? [];
-    const authProviders = reevaluateAuth(modules, { ...this.#systemEnvironment, ...next });
+    const current = this.#current;
+    const installed = current === null ? null : this.#withEnvironment(current, next);
     await this.#engine.transact(
       (tx) => {
         for (const { name, value } of changes) writeVariable(tx, name, value);
@@ -144,8 +155,7 @@ export class LiveDeployment implements Deployment {
       {
         onCommitted: () => {
           this.#environment = next;
-          if (this.#current === null) this.#pool.reset(new ModuleSet([]), this.#forFunctions());
-          else this.#install({ ...this.#current, authProviders });
+          if (installed !== null) this.#install(installed);
           this.#engine.invalidateAll();
         },
       },
@@ -153,45 +163,66 @@ export class LiveDeployment implements Deployment {
     this.#tell();
   }
 
+  /** Throws PushError when a variable that is declared as required would be gone. */
+  #withEnvironment(current: AnalyzedPush, environment: Environment): AnalyzedPush {
+    const environments = this.#environmentsOf(current, environment);
+    const definitions = new Map(Object.entries(current.definitions));
+    assertEnvironments({ instances: current.instances, definitions }, environments);
+    const modules = definitionAt(current, "")?.modules ?? [];
+    return { ...current, authProviders: reevaluateAuth(modules, environments.get("") ?? {}) };
+  }
+
   #install(analyzed: AnalyzedPush): void {
     this.#current = analyzed;
-    this.registry = new Registry(analyzed.functions);
-    this.#pool.reset(new ModuleSet(analyzed.modules), this.#forFunctions());
+    this.registry = new Registry();
+    const environments = this.#environmentsOf(analyzed);
+    const sets = new Map(
+      Object.entries(analyzed.definitions).map(([path, { modules }]) => [
+        path,
+        new ModuleSet(modules),
+      ]),
+    );
+    const code = new Map<string, { modules: ModuleSet; environment: Environment }>();
+    for (const { componentPath, definitionPath } of Object.values(analyzed.instances)) {
+      const modules = sets.get(definitionPath) ?? new ModuleSet([]);
+      const environment = environments.get(componentPath) ?? {};
+      code.set(componentPath, { modules, environment });
+      this.registry.set(componentPath, definitionAt(analyzed, componentPath)?.functions ?? {});
+    }
+    this.#pool.reset(code);
   }
 
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #forFunctions(): Record<string, string> {
-    return { ...this.#environment, ...this.#systemEnvironment };
+  #environmentsOf(
+    tree: { instances: Tree["instances"]; definitions: Readonly<Record<string, MetadataOnly>> },
+    environment: Environment = this.#environment,
+  ): Map<string, Environment> {
+    const definitions = new Map(Object.entries(tree.definitions));
+    const siteUrl = this.#systemEnvironment["CONVEX_SITE_URL"];
+    return environmentsOf(tree.instances, environment, {
+      ofRoot: this.#systemEnvironment,
+      siteUrlOf: (componentPath) => {
+        const mount = mountPathOf({ instances: tree.instances, definitions }, componentPath);
+        return siteUrl === undefined || mount === null ? null : siteUrl + mount.slice(0, -1);
+      },
+    });
   }
 
-  #indexChanges(schema: JSONValue | null): AnalyzedPush["indexChanges"] {
-    const added: IndexChange[] = [];
-    const removed: IndexChange[] = [];
-    const wanted = new Map(
-      schemaTables(schema, this.tableOfId).tables.map(({ name, indexes }) => [name, indexes]),
+  /** What each instance's schema asks for. */
+  #schemas(push: Tree | null): SchemaTables[] {
+    return Object.keys(push?.instances ?? {}).map((componentPath) =>
+      schemaTables(definitionAt(push, componentPath)?.schema ?? null, {
+        componentId: componentPath,
+        tableOfId: this.tableOfId(componentPath),
+      }),
     );
-    for (const [table, indexes] of wanted) {
-      const existing = this.#engine.catalog.find({ componentId: "", name: table })?.indexes;
-      for (const spec of indexes) {
-        const index = existing?.get(spec.name);
-        if (index !== undefined && isSame(index, spec)) continue;
-        added.push({ table, name: spec.name, fields: [...spec.fields] });
-      }
-    }
-    for (const table of this.#engine.listTables("")) {
-      const existing = this.#engine.catalog.find({ componentId: "", name: table })?.indexes;
-      for (const index of existing?.values() ?? []) {
-        const isKept = (wanted.get(table) ?? []).some((spec) => isSame(index, spec));
-        if (isKept || index.name === "by_creation_time") continue;
-        removed.push({ table, name: index.name, fields: index.fields.slice(0, -2) });
-      }
-    }
-    return { added, removed };
   }
 }
+
+type MetadataOnly = Pick<AnalyzedPush["definitions"][string], "metadata">;
 
 function readEnvironment(engine: Engine): Record<string, string> {
   const environment: Record<string, string> = {};

@@ -1,13 +1,13 @@
 /** Runs the queries that functions build: source, range, operators. */
 import type { JSONValue } from "convex/values";
-import type { Index, Table } from "../engine/catalog.js";
+import { type Index, isSystemName, type Table } from "../engine/catalog.js";
 import { DocumentVersion } from "../engine/documents.js";
 import { UserError } from "../engine/errors.js";
 import type { Interval } from "../engine/readSet.js";
 import { shapeOf, type Transaction } from "../engine/transaction.js";
 import { type RangeBound, rangeInterval } from "../index/range.js";
 import { evaluate, truth, valueOrUndefined } from "./filter.js";
-import { scheduledFunctionView } from "./scheduledView.js";
+import { isOwnRow, isVisibleSystemTable, ownRange, systemView, tableName } from "./systemViews.js";
 
 /** As serialized by convex/server. */
 export type QueryJson = {
@@ -22,15 +22,19 @@ export type QueryJson = {
     | { type: "Search"; indexName: string; filters: JSONValue[] };
   operators: ({ filter: JSONValue } | { limit: number })[];
 };
-export type QueryPlan = { index: Index; interval: Interval; order: "asc" | "desc" };
-
-const READABLE_SYSTEM_TABLES = new Set(["_scheduled_functions", "_storage"]);
+export type QueryPlan = {
+  index: Index;
+  interval: Interval;
+  order: "asc" | "desc";
+  /** Whose rows of a system table are seen. */
+  componentId: string;
+};
 
 export function tableFor(tx: Transaction, componentId: string, name: string): Table {
-  if (name.startsWith("_") && !READABLE_SYSTEM_TABLES.has(name)) {
+  if (isSystemName(name) && !isVisibleSystemTable(name)) {
     throw new UserError("SystemTableError", `Table "${name}" is private to the backend.`);
   }
-  return tx.table({ componentId, name });
+  return tx.table(tableName(componentId, name));
 }
 
 export function planQuery(tx: Transaction, componentId: string, query: QueryJson): QueryPlan {
@@ -44,18 +48,46 @@ export function planQuery(tx: Transaction, componentId: string, query: QueryJson
   const order = source.order ?? "asc";
   if (source.type === "FullTableScan") {
     const table = tableFor(tx, componentId, source.tableName);
-    const index = tx.index(table, "by_creation_time");
-    return { index, interval: { lo: "", hi: null }, order };
+    const name = "by_creation_time";
+    if (isSystemName(table.name)) {
+      return systemPlan(tx, { table, componentId, name, bounds: [], order });
+    }
+    return { index: tx.index(table, name), interval: { lo: "", hi: null }, order, componentId };
   }
   const dot = source.indexName.indexOf(".");
   const table = tableFor(tx, componentId, source.indexName.slice(0, dot));
-  const index = tx.index(table, source.indexName.slice(dot + 1));
   const bounds = source.range.map(({ type, fieldPath, value }) => ({
     type,
     fieldPath,
     value: valueOrUndefined(value),
   }));
-  return { index, interval: rangeInterval(shapeOf(index), bounds), order };
+  const name = source.indexName.slice(dot + 1);
+  if (isSystemName(table.name)) return systemPlan(tx, { table, componentId, name, bounds, order });
+  const index = tx.index(table, name);
+  return { index, interval: rangeInterval(shapeOf(index), bounds), order, componentId };
+}
+
+type SystemScan = {
+  table: Table;
+  componentId: string;
+  name: string;
+  bounds: readonly RangeBound[];
+  order: "asc" | "desc";
+};
+
+/** System tables hold the rows of all components: a component's own are a range of one index. */
+function systemPlan(tx: Transaction, scan: SystemScan): QueryPlan {
+  const { table, componentId, name, bounds, order } = scan;
+  if (name === "by_id") {
+    const interval = rangeInterval(shapeOf(table.byId), bounds);
+    return { index: table.byId, interval, order, componentId };
+  }
+  if (name !== "by_creation_time") {
+    throw new UserError("IndexNotFound", `Index ${table.name}.${name} not found.`);
+  }
+  const index = tx.index(table, "by_component");
+  const interval = rangeInterval(shapeOf(index), [ownRange(componentId), ...bounds]);
+  return { index, interval, order, componentId };
 }
 
 /** `key` is the position in the index; `version` null where an operator dropped the row. */
@@ -66,7 +98,7 @@ export class QueryRun {
   readonly #rows: { next(): { key: string; version: DocumentVersion } | null };
   readonly #operators: QueryJson["operators"];
   readonly #left: number[];
-  readonly #isScheduledView: boolean;
+  readonly #plan: QueryPlan;
 
   constructor(tx: Transaction, plan: QueryPlan, operators: QueryJson["operators"]) {
     this.#operators = operators;
@@ -74,7 +106,7 @@ export class QueryRun {
     this.#rows = this.#left.includes(0)
       ? { next: () => null }
       : tx.scanIndex(plan.index, plan.interval, plan.order);
-    this.#isScheduledView = plan.index.table.name === "_scheduled_functions";
+    this.#plan = plan;
   }
 
   /** The next document that passes, or null at the end. */
@@ -90,10 +122,15 @@ export class QueryRun {
     if (this.#left.includes(0)) return null;
     const row = this.#rows.next();
     if (row === null) return null;
-    const version = this.#isScheduledView
-      ? DocumentVersion.of(scheduledFunctionView(row.version.value))
-      : row.version;
-    return { key: row.key, version: this.#passes(version) ? version : null };
+    const version = this.#view(row.version);
+    return { key: row.key, version: version !== null && this.#passes(version) ? version : null };
+  }
+
+  #view(version: DocumentVersion): DocumentVersion | null {
+    const { index, componentId } = this.#plan;
+    if (!isSystemName(index.table.name)) return version;
+    if (!isOwnRow(version.value, componentId)) return null;
+    return DocumentVersion.of(systemView(index.table.name, version.value));
   }
 
   #passes(version: DocumentVersion): boolean {

@@ -29,6 +29,12 @@ export const querySyscalls: AsyncSyscalls = {
   },
   "1.0/queryPage": (execution, args) => {
     const tx = requireTx(execution, "1.0/queryPage");
+    if (execution.componentId !== "") {
+      throw new UserError(
+        "PaginationUnsupportedInComponents",
+        "paginate() is only supported in the app, not in components: use `paginator` of convex-helpers there.",
+      );
+    }
     if (execution.hasPaginated) {
       throw new UserError(
         "MultiplePaginatedDatabaseQueries",

@@ -4,6 +4,8 @@ import { displayPath, type FunctionPath, storedPath } from "./paths.js";
 import { parseValidator, type ValidatorJson } from "./validators.js";
 
 export type RegisteredFunction = {
+  /** The component it lives in. */
+  componentPath: string;
   path: FunctionPath;
   udfType: "Query" | "Mutation" | "Action";
   isPublic: boolean;
@@ -11,15 +13,18 @@ export type RegisteredFunction = {
   returns: ValidatorJson | null;
 };
 
-/** The functions of the running deployment, by name. */
+/** The functions of the running deployment, by component and name. */
 export class Registry {
-  readonly #functions = new Map<string, RegisteredFunction>();
+  readonly #components = new Map<string, ReadonlyMap<string, RegisteredFunction>>();
 
-  constructor(modules: Readonly<Record<string, AnalyzedModule>>) {
+  /** Makes `modules` the functions of a component, in place of those it had. */
+  set(componentPath: string, modules: Readonly<Record<string, AnalyzedModule>>): void {
+    const found = new Map<string, RegisteredFunction>();
     for (const [module, { functions }] of Object.entries(modules)) {
       for (const { name, udfType, visibility, args, returns } of functions) {
         const path = { module, name };
-        this.#functions.set(storedPath(path), {
+        found.set(storedPath(path), {
+          componentPath,
           path,
           udfType,
           isPublic: visibility.kind === "public",
@@ -28,10 +33,11 @@ export class Registry {
         });
       }
     }
+    this.#components.set(componentPath, found);
   }
 
-  find(path: FunctionPath): RegisteredFunction | null {
-    return this.#functions.get(storedPath(path)) ?? null;
+  find(componentPath: string, path: FunctionPath): RegisteredFunction | null {
+    return this.#components.get(componentPath)?.get(storedPath(path)) ?? null;
   }
 }
 

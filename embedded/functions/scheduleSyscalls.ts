@@ -48,8 +48,9 @@ type Scheduling = { execution: Execution; args: Args };
 
 function schedule(tx: Transaction, calls: Calls, { execution, args }: Scheduling): string {
   // The address fields are text where present.
-  const path = resolveAddress(args);
-  if (calls.typeOf(path) === null) {
+  const target = resolveAddress(args, execution.componentId);
+  const { path, componentPath } = target;
+  if (calls.typeOf(target) === null) {
     throw new UserError(
       "NotFound",
       `Could not find function for '${displayPath(path)}'. Did you forget to run \`npx convex dev\`?`,
@@ -81,6 +82,7 @@ function schedule(tx: Transaction, calls: Calls, { execution, args }: Scheduling
     scheduledTime,
     state: { kind: isCanceled ? "canceled" : "pending" },
     componentPath: execution.componentId,
+    ...(componentPath === execution.componentId ? {} : { targetComponentPath: componentPath }),
     attempts: 0,
     ...(isCanceled ? { completedTime: nowMs } : { nextTs: Math.max(scheduledTime, nowMs) }),
   });

@@ -25,7 +25,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   "1.0/signJwt": "signing tokens (signJwt)",
   "1.0/createServiceToken": "cloud services",
   "1.0/getServiceUrl": "cloud services",
-  "1.0/componentArgument": "components",
 };
 
 /** Throws the error of an unknown operation in actions, which have no transaction. */

@@ -47,6 +47,9 @@ function syncSyscall(execution: Execution, op: string, args: Record<string, JSON
       return normalizeId(execution, args);
     case "1.0/getSnapshotTs":
       return convexToJson(requireTx(execution, op).snapshotTs);
+    case "1.0/componentArgument":
+      // Of components before environment variables replaced arguments: nobody can give one.
+      return {};
     default:
       throw unknownOperation("operation", "UnknownOperation", op);
   }
@@ -65,7 +68,8 @@ const metaSyscalls: AsyncSyscalls = {
         return JSON.stringify(identity.actingAs);
     }
   },
-  "1.0/createFunctionHandle": (_execution, args) => JSON.stringify(handleOf(resolveAddress(args))),
+  "1.0/createFunctionHandle": ({ componentId }, args) =>
+    JSON.stringify(handleOf(resolveAddress(args, componentId))),
   "1.0/getFunctionMetadata": ({ path, componentId }) =>
     JSON.stringify({ name: displayPath(path), componentPath: componentId }),
   "1.0/getDeploymentMetadata": () =>

@@ -55,6 +55,12 @@ export type QueryOutcome = Outcome<JSONValue> & {
 /** `ts` is the commit timestamp; the outcome is given out only after the commit is durable. */
 export type MutationOutcome = Outcome<JSONValue> & { ts: bigint | null };
 export type ActionOutcome = Outcome<JSONValue>;
+/** `error` where the function failed and `response` says so. */
+export type HttpActionOutcome = {
+  response: Response;
+  logLines: string[];
+  error: FunctionError | null;
+};
 
 /** Dedup key of a WebSocket mutation: written in the mutation's own transaction. */
 export type SessionRequest = { sessionId: string; requestId: number };
@@ -70,5 +76,9 @@ export interface FunctionRunner {
   /** Retries conflicts; a repeated SessionRequest answers from the record of the first. */
   mutation(call: FunctionCall, options?: { session?: SessionRequest }): Promise<MutationOutcome>;
   action(call: FunctionCall): Promise<ActionOutcome>;
-  httpAction(request: Request, identity: Identity, metadata: RequestMetadata): Promise<Response>;
+  httpAction(
+    request: Request,
+    identity: Identity,
+    metadata: RequestMetadata,
+  ): Promise<HttpActionOutcome>;
 }

@@ -21,8 +21,8 @@ export async function runHttpAction(
   const { identity, token } = await identify(options.authenticator, incoming);
   const metadata = { ...requestMetadata(incoming), authToken: token };
   const request = await toRequest(incoming, new URL(path, options.siteUrl()));
-  const answer = await options.runner.httpAction(request, identity, metadata);
-  await writeResponse(response, answer);
+  const outcome = await options.runner.httpAction(request, identity, metadata);
+  await writeResponse(response, outcome.response);
 }
 
 /** Bad credentials do not fail an HTTP action; they only leave the identity unknown. */

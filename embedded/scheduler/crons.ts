@@ -5,10 +5,10 @@
  * One run at a time for each cron; a mutation's run and the choice of the next time are one
  * transaction, an action's run is marked first and never repeated.
  */
-import { convexToJson, jsonToConvex } from "convex/values";
+import { convexToJson, jsonToConvex, type Value } from "convex/values";
 import type { Alarm } from "../control.js";
 import type { Document, Fields, Transaction } from "../engine/transaction.js";
-import type { AnalyzedPush, CronSpec } from "../functions/deployment.js";
+import { type AnalyzedPush, type CronSpec, definitionAt } from "../functions/deployment.js";
 import type { FunctionCall } from "../functions/types.js";
 import { asSystem, scheduledCall } from "./calls.js";
 import { schedulerLimits } from "./limits.js";
@@ -22,12 +22,20 @@ const HAS_NEXT = [{ type: "Gt", fieldPath: "nextTs", value: null }] as const;
 
 type CronRow = {
   id: string;
+  /** The component that declares it. */
+  componentPath: string;
   name: string;
   nextMs: number;
   timetable: Timetable;
   call: FunctionCall;
 };
-type Run = { name: string; startedAt: number; status: "success" | "failed"; error?: string };
+type Run = {
+  componentPath: string;
+  name: string;
+  startedAt: number;
+  status: "success" | "failed";
+  error?: string;
+};
 
 /** What a push changes about crons, by name. */
 export type CronDiff = { added: string[]; updated: string[]; deleted: string[] };
@@ -154,7 +162,7 @@ export class Crons {
       isRetriedForever: true,
       beforeRun: (tx) => isPlanned(tx, cron),
       beforeCommit: (tx) => {
-        const run: Run = { name: cron.name, startedAt, status: "success" };
+        const run: Run = { ...whose(cron), startedAt, status: "success" };
         complete(tx, { cron, run, nowMs: clock.nowMs() });
       },
     });
@@ -172,8 +180,8 @@ export class Crons {
     if (!isOurs) return;
     const outcome = await runner.scheduledAction(cron.call, null);
     const run: Run = outcome.ok
-      ? { name: cron.name, startedAt, status: "success" }
-      : { name: cron.name, startedAt, status: "failed", error: outcome.error.message };
+      ? { ...whose(cron), startedAt, status: "success" }
+      : { ...whose(cron), startedAt, status: "failed", error: outcome.error.message };
     await engine.transact((tx) => {
       complete(tx, { cron, run, nowMs: clock.nowMs() });
     });
@@ -184,11 +192,13 @@ export class Crons {
     const { engine, clock } = this.#ports;
     const startedAt = clock.nowMs();
     await engine.transact((tx) => {
-      const run: Run = { name: cron.name, startedAt, status: "failed", error };
+      const run: Run = { ...whose(cron), startedAt, status: "failed", error };
       complete(tx, { cron, run, nowMs: clock.nowMs() });
     });
   }
 }
+
+const whose = ({ componentPath, name }: CronRow) => ({ componentPath, name });
 
 /** Whether the row still stands for the run it was read for. */
 function isPlanned(tx: Transaction, cron: CronRow): boolean {
@@ -210,9 +220,12 @@ function complete(tx: Transaction, end: { cron: CronRow; run: Run; nowMs: number
 }
 
 function logRun(tx: Transaction, run: Run, nowMs: number): void {
-  const byName = { type: "Eq", fieldPath: "name", value: run.name } as const;
+  const range = [
+    { type: "Eq", fieldPath: "componentPath", value: run.componentPath },
+    { type: "Eq", fieldPath: "name", value: run.name },
+  ] as const;
   tx.insert(LOG_TABLE, { ...run, endedAt: nowMs });
-  const runs = [...tx.scan(LOG_TABLE, { index: "by_name", range: [byName], order: "desc" })];
+  const runs = [...tx.scan(LOG_TABLE, { index: "by_name", range, order: "desc" })];
   for (const old of runs.slice(schedulerLimits.cronLogRuns)) tx.remove(LOG_TABLE, old._id);
 }
 
@@ -221,7 +234,7 @@ function settle(tx: Transaction, found: { row: Document; nowMs: number }): void 
   const cron = toCron(row);
   if (row["state"] === "inProgress") {
     const error = "Transient error while executing action";
-    const run: Run = { name: cron.name, startedAt: cron.nextMs, status: "failed", error };
+    const run: Run = { ...whose(cron), startedAt: cron.nextMs, status: "failed", error };
     complete(tx, { cron, run, nowMs });
     return;
   }
@@ -237,23 +250,33 @@ function toCron(row: Document): CronRow {
     throw new Error(`cron ${row._id} is malformed`);
   }
   const [first = {}] = Array.isArray(args) ? args : [];
+  const componentPath = textOf(row["componentPath"]);
   return {
     id: row._id,
     name,
     nextMs: typeof nextTs === "number" ? nextTs : 0,
     timetable: parseSchedule(JSON.parse(schedule)),
-    call: scheduledCall({ componentPath: "", path, args: convexToJson(first) }),
+    componentPath,
+    call: scheduledCall({ componentPath, path, args: convexToJson(first) }),
   };
 }
 
-/** The crons a push declares. */
-function cronSpecsOf(analyzed: Pick<AnalyzedPush, "functions"> | null): [string, CronSpec][] {
-  return Object.values(analyzed?.functions ?? {}).flatMap((module) => module.cronSpecs ?? []);
+type Definitions = Pick<AnalyzedPush, "definitions" | "instances">;
+/** A cron by the component that declares it. */
+type Declared = { componentPath: string; name: string; spec: CronSpec };
+
+/** The crons that every component of a push declares. */
+function declaredCrons(push: Definitions | null): Declared[] {
+  return Object.keys(push?.instances ?? {}).flatMap((componentPath) =>
+    Object.values(definitionAt(push, componentPath)?.functions ?? {}).flatMap((module) =>
+      (module.cronSpecs ?? []).map(([name, spec]) => ({ componentPath, name, spec })),
+    ),
+  );
 }
 
 /** Throws, naming the cron, when a schedule cannot be understood. */
-export function checkCrons(analyzed: Pick<AnalyzedPush, "functions">): void {
-  for (const [name, spec] of cronSpecsOf(analyzed)) {
+export function checkCrons(push: Definitions): void {
+  for (const { name, spec } of declaredCrons(push)) {
     try {
       parseSchedule(spec.schedule);
     } catch (error) {
@@ -265,12 +288,19 @@ export function checkCrons(analyzed: Pick<AnalyzedPush, "functions">): void {
 
 const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
+/** What a push changes about the crons of one component. */
 export function diffCrons(
-  before: Pick<AnalyzedPush, "functions"> | null,
-  after: Pick<AnalyzedPush, "functions">,
+  change: { before: Definitions | null; after: Definitions },
+  componentPath: string,
 ): CronDiff {
-  const old = new Map(cronSpecsOf(before));
-  const next = new Map(cronSpecsOf(after));
+  const ofComponent = (push: Definitions | null) =>
+    new Map(
+      declaredCrons(push)
+        .filter((declared) => declared.componentPath === componentPath)
+        .map(({ name, spec }) => [name, spec]),
+    );
+  const old = ofComponent(change.before);
+  const next = ofComponent(change.after);
   return {
     added: [...next.keys()].filter((name) => !old.has(name)),
     updated: [...next].filter(([n, s]) => old.has(n) && !sameJson(old.get(n), s)).map(([n]) => n),
@@ -278,40 +308,45 @@ export function diffCrons(
   };
 }
 
+const cronKey = (componentPath: string, name: string): string =>
+  JSON.stringify([componentPath, name]);
+const textOf = (value: Value | undefined): string => (typeof value === "string" ? value : "");
+
 /** Brings the rows to what the push declares; an unchanged schedule keeps its next run. */
-export function writeCrons(
-  tx: Transaction,
-  push: { analyzed: Pick<AnalyzedPush, "functions">; nowMs: number },
-): void {
-  const declared = new Map(cronSpecsOf(push.analyzed));
+export function writeCrons(tx: Transaction, push: { analyzed: Definitions; nowMs: number }): void {
+  const declared = new Map(
+    declaredCrons(push.analyzed).map((cron) => [cronKey(cron.componentPath, cron.name), cron]),
+  );
   for (const row of [...tx.scan(TABLE)]) {
-    const name = typeof row["name"] === "string" ? row["name"] : "";
-    const spec = declared.get(name);
-    declared.delete(name);
-    if (spec === undefined) tx.remove(TABLE, row._id);
-    else updateCron(tx, { row, name, spec, nowMs: push.nowMs });
+    const key = cronKey(textOf(row["componentPath"]), textOf(row["name"]));
+    const cron = declared.get(key);
+    declared.delete(key);
+    if (cron === undefined) tx.remove(TABLE, row._id);
+    else updateCron(tx, { row, cron, nowMs: push.nowMs });
   }
-  for (const [name, spec] of declared) {
-    tx.insert(TABLE, { ...cronFields(name, spec), ...planned(spec, push.nowMs), state: "pending" });
+  for (const cron of declared.values()) {
+    const next = planned(cron.spec, push.nowMs);
+    tx.insert(TABLE, { ...cronFields(cron), ...next, state: "pending" });
   }
 }
 
 function updateCron(
   tx: Transaction,
-  change: { row: Document; name: string; spec: CronSpec; nowMs: number },
+  change: { row: Document; cron: Declared; nowMs: number },
 ): void {
-  const { row, name, spec, nowMs } = change;
-  const fields = cronFields(name, spec);
+  const { row, cron, nowMs } = change;
+  const fields = cronFields(cron);
   const isReplanned = row["schedule"] !== fields["schedule"];
-  if (!isReplanned && row["path"] === fields["path"] && sameArgs(row, spec)) return;
-  const next = isReplanned ? { nextTs: undefined, ...planned(spec, nowMs) } : {};
+  if (!isReplanned && row["path"] === fields["path"] && sameArgs(row, cron.spec)) return;
+  const next = isReplanned ? { nextTs: undefined, ...planned(cron.spec, nowMs) } : {};
   tx.patch(TABLE, row._id, { ...fields, ...next });
 }
 
 const sameArgs = (row: Document, spec: CronSpec): boolean =>
   sameJson(convexToJson(row["args"] ?? []), spec.args);
 
-const cronFields = (name: string, spec: CronSpec): Fields => ({
+const cronFields = ({ componentPath, name, spec }: Declared): Fields => ({
+  componentPath,
   name,
   path: spec.name,
   args: jsonToConvex(spec.args),

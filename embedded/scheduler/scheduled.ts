@@ -272,7 +272,9 @@ function nextTsOf(row: Document): number {
 }
 
 function toJob(row: Document): Job {
-  const { name, args, componentPath, attempts } = row;
+  const { name, args, attempts } = row;
+  // Where the function lives; by default in the component that scheduled it.
+  const componentPath = row["targetComponentPath"] ?? row["componentPath"];
   if (typeof name !== "string" || !Array.isArray(args)) {
     throw new Error(`scheduled function ${row._id} is malformed`);
   }

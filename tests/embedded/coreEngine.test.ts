@@ -10,7 +10,7 @@ const TABLE = "rows";
 function open(): Engine {
   const engine = new Engine({ store: new MemoryStore() });
   const tables = [{ name: TABLE, indexes: [{ name: "by_n", fields: ["n"] }], check: null }];
-  engine.commit(engine.begin(), { schema: { componentId: "", tables } });
+  engine.commit(engine.begin(), { schemas: [{ componentId: "", tables }] });
   return engine;
 }
 

@@ -1,5 +1,6 @@
 /* eslint-disable @typescript-eslint/no-unsafe-assignment -- matchers of expect are typed any */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { definitionAt } from "../../embedded/functions/deployment.js";
 import type { Backend } from "../../embedded/functions/backend.js";
 import { bundle, call, openWithFixtures, valueOf } from "./coreSupport.js";
 
@@ -151,10 +152,10 @@ test("HTTP actions are routed through http.ts", async () => {
   const metadata = call("x").request;
   const none = { kind: "none" } as const;
   const request = new Request("http://site/echo", { method: "POST", body: "hello" });
-  const response = await backend.runner.httpAction(request, none, metadata);
+  const { response } = await backend.runner.httpAction(request, none, metadata);
   expect([response.status, await response.text()]).toEqual([201, "hello"]);
   const missing = await backend.runner.httpAction(new Request("http://site/x"), none, metadata);
-  expect(missing.status).toBe(404);
+  expect(missing.response.status).toBe(404);
 });
 
 test("a mutation sent again is answered from the record and not run again", async () => {
@@ -187,7 +188,7 @@ test("pages stay gapless when a page is run again after rows were inserted", asy
 
 describe("deployment", () => {
   test("analysis names functions, routes, crons and schema", () => {
-    const current = backend.deployment.current();
+    const current = definitionAt(backend.deployment.current(), "");
     expect(current?.functions["http.js"]?.httpRoutes).toEqual([
       { route: { path: "/echo", method: "POST" }, pos: null },
     ]);
@@ -228,9 +229,12 @@ describe("deployment", () => {
       export const top = queryGeneric(async (ctx) =>
         (await ctx.db.query("jobs").withIndex("by_priority", (q) => q.gte("priority", 5)).collect()).length);`;
     const analyzed = await backend.deployment.analyze(await bundle({ schema, modules: { probe } }));
-    expect(analyzed.indexChanges).toEqual({
-      added: [{ table: "jobs", name: "by_priority", fields: ["priority"] }],
-      removed: [{ table: "jobs", name: "by_state", fields: ["state", "priority"] }],
+    const type = "database";
+    expect(analyzed.indexChanges[""]).toEqual({
+      added: [{ type, table: "jobs", name: "by_priority", fields: ["priority"] }],
+      removed: [{ type, table: "jobs", name: "by_state", fields: ["state", "priority"] }],
+      enabled: [],
+      disabled: [],
     });
     await backend.deployment.activate(analyzed);
     expect(valueOf(await ask("probe:top"))).toBe(1);
