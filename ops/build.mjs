@@ -7,6 +7,7 @@ const programs = {
   embedded: { entry: "embedded/main.ts", external: ["libsql", "esbuild"] },
   cli: { entry: "cli/main.ts", external: [] },
   bench: { entry: "tests/bench/main.ts", external: [] },
+  benchEmbedded: { entry: "tests/bench/embedded/main.ts", external: [] },
 };
 // Bundled CommonJS packages call require(); an ES module has none of its own.
 const banner = {
