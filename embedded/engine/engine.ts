@@ -220,10 +220,13 @@ export class Engine {
     const touched = new Map<SpaceId, string[]>();
     const meta = [...(extras.meta ?? []), { key: TS_KEY, value: String(ts) }];
     const tables = new Set<Table>();
+    const documents: PendingWrite[] = [];
     for (const write of writes) {
       if (write.before === null && write.after === null) continue;
       tables.add(write.table);
-      collect(resolved(write, ts), { batch, changes, touched });
+      const final = resolved(write, ts);
+      collect(final, { batch, changes, touched });
+      documents.push(final);
     }
     for (const table of tables) {
       if (table.isMaterialized) continue;
@@ -232,6 +235,9 @@ export class Engine {
     }
     this.#history.record(ts, changes);
     this.store.commit({ writes: batch, meta });
+    for (const { table, key, after } of documents) {
+      this.#history.cache.set(table.byId.space, key, after);
+    }
     for (const schema of extras.schemas ?? []) {
       // After the documents, so that new indexes hold them; in the same turn, hence as durable.
       this.store.commit(planIndexChange(this.catalog, this.store, schema));

@@ -5,6 +5,8 @@
  */
 import { newOrderedMap, type OrderedMap } from "../store/orderedMap.js";
 import type { Row, ScanSpec, SpaceId, Store } from "../store/store.js";
+import { DocumentCache } from "./documentCache.js";
+import { DocumentVersion } from "./documents.js";
 
 type Replaced = { ts: bigint; before: string | null };
 export type RowChange = { space: SpaceId; key: string; before: string | null };
@@ -12,6 +14,8 @@ export type RowChange = { space: SpaceId; key: string; before: string | null };
 export type Chunk = { rows: Row[]; isExhausted: boolean };
 
 export class History {
+  /** Of the store's documents, that is of the newest versions. */
+  readonly cache = new DocumentCache();
   readonly #store: Store;
   /** Oldest first per key. */
   readonly #replaced = new Map<SpaceId, OrderedMap<Replaced[]>>();
@@ -64,10 +68,19 @@ export class History {
     }
   }
 
-  get(space: SpaceId, key: string, ts: bigint): string | null {
+  document(space: SpaceId, key: string, ts: bigint): DocumentVersion | null {
     const versions = this.#replaced.get(space)?.get(key);
     const replaced = versions?.find((version) => version.ts > ts);
-    return replaced === undefined ? this.#store.get(space, key) : replaced.before;
+    if (replaced !== undefined) {
+      return replaced.before === null ? null : DocumentVersion.ofJson(replaced.before);
+    }
+    const cached = this.cache.get(space, key);
+    if (cached !== undefined) return cached;
+    const json = this.#store.get(space, key);
+    if (json === null) return null;
+    const version = DocumentVersion.ofJson(json);
+    this.cache.set(space, key, version);
+    return version;
   }
 
   scan(spec: ScanSpec, ts: bigint): Chunk {

@@ -248,8 +248,7 @@ export class Transaction {
   #peek(table: Table, key: string): DocumentVersion | null {
     const own = this.writes.document(table.byId.space, key);
     if (own !== undefined) return own.after;
-    const json = this.#host.history.get(table.byId.space, key, this.snapshotTs);
-    return json === null ? null : DocumentVersion.ofJson(json);
+    return this.#host.history.document(table.byId.space, key, this.snapshotTs);
   }
 
   #require(table: Table, id: string, verb: string): DocumentVersion {

@@ -10,6 +10,8 @@ import type {
 
 export type MutationOptions = {
   session?: SessionRequest;
+  /** Called when later calls see the effect, which is before it is durable. */
+  onCommitted?: () => void;
   /** Runs first in the transaction; false skips the call: nothing is run or written. */
   beforeRun?: (tx: Transaction) => boolean;
   /** Extra system writes in the same commit, after the function succeeded. */

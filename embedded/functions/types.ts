@@ -73,8 +73,14 @@ export interface FunctionRunner {
     call: FunctionCall,
     options?: { journal?: string | null; ts?: bigint },
   ): Promise<QueryOutcome>;
-  /** Retries conflicts; a repeated SessionRequest answers from the record of the first. */
-  mutation(call: FunctionCall, options?: { session?: SessionRequest }): Promise<MutationOutcome>;
+  /**
+   * Retries conflicts; a repeated SessionRequest answers from the record of the first.
+   * `onCommitted` is called when later calls see the effect, which is before it is durable.
+   */
+  mutation(
+    call: FunctionCall,
+    options?: { session?: SessionRequest; onCommitted?: () => void },
+  ): Promise<MutationOutcome>;
   action(call: FunctionCall): Promise<ActionOutcome>;
   httpAction(
     request: Request,

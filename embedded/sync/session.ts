@@ -55,6 +55,8 @@ export class Session {
   /** How many succeeded; the client waits for a Transition after each. */
   #answeredMutations = 0;
   #mutations: Promise<void> = Promise.resolve();
+  /** Never rejects: resolves when all mutations that were started have been answered. */
+  #answers: Promise<void> = Promise.resolve();
   #unresolvedMutations = 0;
   #runningActions = 0;
   #inbound: Promise<void> = Promise.resolve();
@@ -121,6 +123,7 @@ export class Session {
     this.#isEnded = true;
     this.#transitions.close();
     await this.#mutations;
+    await this.#answers;
     this.#queries.close();
   }
 
@@ -225,20 +228,40 @@ export class Session {
     }
     this.#unresolvedMutations += 1;
     const caller = this.#caller;
-    this.#mutations = this.#mutations
-      .then(async () => {
-        if (this.#isEnded || !this.#mayRun(caller.identity)) return;
-        const outcome = await this.#ports.runner.mutation(this.#callOf(message, caller), {
+    this.#mutations = this.#mutations.then(() => this.#startMutation(message, caller, sessionId));
+  }
+
+  /**
+   * Resolves when the next one may start: when this one is committed or has failed. Only its answer
+   * waits for the disk, so that many mutations of one socket share a sync; answers keep the order.
+   */
+  #startMutation(
+    message: ClientMessageOf<"Mutation">,
+    caller: Caller,
+    sessionId: string,
+  ): Promise<void> {
+    return new Promise((next) => {
+      const run = async (): Promise<MutationOutcome | null> => {
+        if (this.#isEnded || !this.#mayRun(caller.identity)) return null;
+        return this.#ports.runner.mutation(this.#callOf(message, caller), {
           session: { sessionId, requestId: message.requestId },
+          onCommitted: next,
         });
-        this.#answerMutation(message.requestId, outcome);
-      })
-      .catch((error: unknown) => {
-        this.#fault(error);
-      })
-      .finally(() => {
-        this.#unresolvedMutations -= 1;
-      });
+      };
+      const before = this.#answers;
+      const answer = async () => {
+        try {
+          const outcome = await run().finally(next);
+          await before;
+          if (outcome !== null) this.#answerMutation(message.requestId, outcome);
+        } catch (error) {
+          this.#fault(error);
+        } finally {
+          this.#unresolvedMutations -= 1;
+        }
+      };
+      this.#answers = answer();
+    });
   }
 
   #answerMutation(requestId: number, outcome: MutationOutcome): void {

@@ -101,6 +101,12 @@ export class BenchServer {
   }
 }
 
+// A bench that fails leaves no process behind.
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export async function startServer(start: ServerStart = {}): Promise<BenchServer> {
   const dataDir = start.dataDir ?? path.join(tempFolder(), "data");
   const args = ["start", "--data", dataDir, "--port", "0", "--control"];
@@ -111,8 +117,7 @@ export async function startServer(start: ServerStart = {}): Promise<BenchServer>
   });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-10_000)));
-  // A bench that fails leaves no process behind.
-  process.once("exit", () => child.kill("SIGKILL"));
+  running.add(child);
   const line = await Promise.race([
     once(createInterface(child.stdout), "line").then(([text]) => String(text)),
     once(child, "exit").then(() => Promise.reject(new Error(`it did not start: ${stderr}`))),
