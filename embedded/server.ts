@@ -22,6 +22,7 @@ import { createRouter } from "./http/router.js";
 import { Crons } from "./scheduler/crons.js";
 import { keepRetention } from "./scheduler/retention.js";
 import { ScheduledFunctions } from "./scheduler/scheduled.js";
+import type { StoreFailure } from "./store/store.js";
 import { SyncSockets } from "./sync/sockets.js";
 
 /** At shutdown, how long running requests (actions above all) are waited for. */
@@ -47,6 +48,8 @@ export type RunningServer = {
   siteUrl: string;
   adminKey: string;
   adminKeyFile: string;
+  /** Calls when the disk refused: nothing can be read or written any more, the process must end. */
+  onFailure(listener: (failure: StoreFailure) => void): void;
   /** Stops accepting, lets running mutations end, flushes, closes. */
   close(): Promise<void>;
 };
@@ -93,6 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         url: urls.cloudUrl,
         siteUrl: urls.siteUrl,
         ...parts.admin,
+        onFailure: parts.onFailure,
         close: async () => {
           await Promise.all([closeListeners([cloud, site], counter), parts.closeFirst()]);
           await parts.closeLast();
@@ -111,6 +115,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 type Parts = {
   handlers: Handlers;
   admin: { adminKey: string; adminKeyFile: string };
+  onFailure: RunningServer["onFailure"];
   /** Sockets, pollers, scheduler. */
   closeFirst(): Promise<void>;
   /** The backend, when nothing uses it any more. */
@@ -166,6 +171,9 @@ async function openParts(
     return {
       handlers: { cloud: cloudHandler(listener), site: siteHandler(listener), sync },
       admin: { adminKey: admin.key, adminKeyFile: admin.file },
+      onFailure: (listener) => {
+        engine.store.onFailure(listener);
+      },
       closeFirst: async () => {
         functionLog.close();
         await Promise.all([scheduling.stop(), sync.close(), transfer.stop()]);

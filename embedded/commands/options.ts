@@ -2,7 +2,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import type { EventLog } from "../http/eventLog.js";
 
-export const EXIT = { usage: 64, unavailable: 69, software: 70 } as const;
+export const EXIT = { usage: 64, unavailable: 69, software: 70, disk: 74 } as const;
 
 /** The command line cannot be understood; the message is one sentence. */
 export class UsageError extends Error {

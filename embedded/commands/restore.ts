@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } 
 import { join } from "node:path";
 import Database from "libsql";
 import { DATABASE_FILE } from "../store/fileStore.js";
-import { lockDataFolder } from "../store/dataFolder.js";
+import { LOCK_FILE, lockDataFolder } from "../store/dataFolder.js";
 import { readFormat, refuseNewer } from "../store/format.js";
 import { takeFiles } from "./backupFiles.js";
 import { type Command, CommandError, readArguments, readFolder } from "./options.js";
@@ -17,7 +17,7 @@ export const restore: Command = async ({ argv, say }) => {
   await Promise.resolve();
   checkBackup(file);
   mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-  if (readdirSync(folder).length > 0) {
+  if (readdirSync(folder).some((name) => name !== LOCK_FILE)) {
     throw new CommandError(
       `${folder} is not empty: restore into a new folder, and put it in the old one's place when it is right.`,
     );

@@ -12,12 +12,17 @@ import {
 
 const PORT_DEFAULT = 3210;
 const PORT_MAX = 65_535;
+/** After the disk refused, how long answers may take to leave the process. */
+const FAREWELL_MS = 100;
 
 export const start: Command = async (context) => {
   const { log } = context;
   const options = readServerOptions(context, readArguments(context.argv, SERVER_OPTIONS).values);
   const server = await serve(options);
   endOnSignal(context, server);
+  server.onFailure((failure) => {
+    endAfter(context, failure);
+  });
   const { url, siteUrl } = server;
   log("listening", { url, siteUrl, isMemory: options.isMemory, isSynced: options.isSynced });
   // Last, because whoever reads the line may send a signal at once.
@@ -84,6 +89,16 @@ function readPort(name: string, text: string | undefined, otherwise: number): nu
 
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host.startsWith("127.");
+
+/**
+ * What the disk holds is read again by the next start. Requests get a moment to hear of the failure,
+ * unless they wait for something that does not come.
+ */
+function endAfter({ log }: CommandContext, failure: Error): void {
+  process.stderr.write(`${failure.message}\n`);
+  log("fault", { error: failure });
+  setTimeout(() => process.exit(EXIT.disk), FAREWELL_MS);
+}
 
 /** The first signal closes and exits 0; a second takes the default way and ends the process at once. */
 function endOnSignal({ log }: CommandContext, server: RunningServer): void {

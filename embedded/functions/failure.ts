@@ -1,5 +1,6 @@
 import type { JSONValue } from "convex/values";
 import { UserError } from "../engine/errors.js";
+import { StoreFailure } from "../store/store.js";
 import type { FunctionError } from "./types.js";
 
 /** A function that failed: what the caller, a function or a client, is told. */
@@ -31,8 +32,13 @@ export function clientError(failure: FunctionFailure, requestId: string): Functi
   };
 }
 
-/** What user code threw, or the reason it could not go on. Its objects come from another realm. */
+/**
+ * What user code threw, or the reason it could not go on. Its objects come from another realm. A
+ * StoreFailure is thrown on: nobody knows whether the write was kept, so no caller may be told that
+ * it was not.
+ */
 export function failureOf(thrown: unknown): FunctionFailure {
+  if (thrown instanceof StoreFailure) throw thrown;
   if (thrown instanceof FunctionFailure) return thrown;
   if (thrown instanceof UserError) {
     return new FunctionFailure(`Uncaught Error: ${thrown.message}`, { code: thrown.shortName });

@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { Authenticator } from "../auth/identity.js";
 import { AuthFailure, isAdmin } from "../auth/identity.js";
 import type { Identity, RequestMetadata } from "../functions/types.js";
+import { StoreFailure } from "../store/store.js";
 
 /** A request that is answered with `status` and `{code, message}`. */
 export class HttpError extends Error {
@@ -170,6 +171,9 @@ export function writeReply(response: ServerResponse, reply: Reply): void {
 export function replyToError(error: unknown): Reply | null {
   if (error instanceof HttpError || error instanceof AuthFailure) {
     return { status: error.status, json: { code: error.code, message: error.message } };
+  }
+  if (error instanceof StoreFailure) {
+    return { status: 503, json: { code: "StoreFailure", message: error.message } };
   }
   return null;
 }

@@ -1,16 +1,20 @@
 /**
- * Owns the data folder: creates it and makes sure that one process at a time uses it. The lock is
- * a file naming its owner by pid and start time; the pid alone could have been given to another
- * process since the owner died.
+ * Owns the data folder: creates it and makes sure that one process at a time uses it. What counts
+ * is a lock of the operating system on `lock.sqlite`, which ends with its owner however that ends
+ * and cannot be held twice; the file is never removed, since a lock on a removed file shuts nobody
+ * out. The file `lock` only names the owner, for the message.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "libsql";
 
-const LOCK_FILE = "lock";
+/** Stays in the folder when its owner has gone. */
+export const LOCK_FILE = "lock.sqlite";
+const OWNER_FILE = "lock";
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** A dead owner's lock is removed once, then the lock must be ours or somebody else's. */
-const LOCK_ATTEMPTS = 3;
+/** How long an owner-to-be waits for one that only looks who the owner is. */
+const BUSY_MS_MAX = 200;
 
 /** The folder cannot be used; the message is one sentence for the person who started us. */
 export class DataFolderError extends Error {
@@ -18,59 +22,70 @@ export class DataFolderError extends Error {
 }
 
 export type FolderLock = { release(): void };
-type Owner = { pid: number; startTime: string | null };
 
+/** Throws DataFolderError when another process has it, or when the file system refuses. */
 export function lockDataFolder(folder: string): FolderLock {
   mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-  const path = join(folder, LOCK_FILE);
-  const owner: Owner = { pid: process.pid, startTime: startTimeOf(process.pid) };
-  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt += 1) {
-    if (tryCreate(path, JSON.stringify(owner))) {
-      return {
-        release: () => {
-          rmSync(path, { force: true });
-        },
-      };
-    }
-    const holder = readOwner(path);
-    if (holder !== null && isAlive(holder)) {
-      throw new DataFolderError(
-        `The data folder ${folder} is in use by process ${holder.pid}: stop that process, or choose another folder.`,
-      );
-    }
-    rmSync(path, { force: true });
+  const held = holdLock(folder);
+  const owner = join(folder, OWNER_FILE);
+  try {
+    // Whole or not at all: whoever is refused reads it at any moment.
+    const written = `${owner}.${process.pid}`;
+    writeFileSync(written, JSON.stringify({ pid: process.pid }), { mode: FILE_MODE });
+    renameSync(written, owner);
+  } catch (error) {
+    held.close();
+    throw error;
   }
-  throw new DataFolderError(
-    `The data folder ${folder} could not be locked: another process is starting on it; choose another folder or try again.`,
-  );
+  return {
+    release: () => {
+      rmSync(owner, { force: true });
+      held.close();
+    },
+  };
 }
 
 /** The pid of the living process that owns the folder, or null. */
 export function lockHolder(folder: string): number | null {
-  const holder = readOwner(join(folder, LOCK_FILE));
-  return holder !== null && isAlive(holder) ? holder.pid : null;
-}
-
-function tryCreate(path: string, content: string): boolean {
+  if (!existsSync(join(folder, LOCK_FILE))) return null;
+  const db = new Database(join(folder, LOCK_FILE), { readonly: true, timeout: 0 });
   try {
-    const file = openSync(path, "wx", FILE_MODE);
-    writeSync(file, content);
-    closeSync(file);
-    return true;
+    db.prepare("SELECT 1 FROM sqlite_master").get();
+    return null;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
+    if (!isBusy(error)) throw unusable(folder, error);
+    return ownerOf(folder);
+  } finally {
+    db.close();
   }
 }
 
-/** Null when the file is gone or torn: its writer died between creating and filling it. */
-function readOwner(path: string): Owner | null {
+function holdLock(folder: string): Database.Database {
+  const db = new Database(join(folder, LOCK_FILE), { timeout: BUSY_MS_MAX });
   try {
-    const owner: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (typeof owner !== "object" || owner === null || !("pid" in owner)) return null;
-    if (typeof owner.pid !== "number") return null;
-    const startTime = "startTime" in owner ? owner.startTime : null;
-    return { pid: owner.pid, startTime: typeof startTime === "string" ? startTime : null };
+    // Nothing is ever written: no journal file beside it either.
+    db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return db;
+  } catch (error) {
+    db.close();
+    if (!isBusy(error)) throw unusable(folder, error);
+    const pid = ownerOf(folder);
+    const who = pid === null ? "another process" : `process ${pid}`;
+    throw new DataFolderError(
+      `The data folder ${folder} is in use by ${who}: stop that process, or choose another folder.`,
+    );
+  }
+}
+
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
+
+/** Null while it has not written its name yet, or has just removed it. */
+function ownerOf(folder: string): number | null {
+  try {
+    const owner: unknown = JSON.parse(readFileSync(join(folder, OWNER_FILE), "utf8"));
+    const isOwner = typeof owner === "object" && owner !== null && "pid" in owner;
+    return isOwner && typeof owner.pid === "number" ? owner.pid : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
@@ -78,25 +93,12 @@ function readOwner(path: string): Owner | null {
   }
 }
 
-function isAlive(owner: Owner): boolean {
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    // EPERM: it lives, but belongs to somebody else.
-    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
-  }
-  const startTime = startTimeOf(owner.pid);
-  return owner.startTime === null || startTime === null || owner.startTime === startTime;
-}
-
-/** Start time in clock ticks since boot (field 22 of stat); null where there is no /proc. */
-function startTimeOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command in parentheses and may itself hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
-  } catch (error) {
-    if (error instanceof Error && "code" in error) return null;
-    throw error;
-  }
+/** What the database said, as one sentence with a way out. */
+export function unusable(folder: string, error: unknown): DataFolderError {
+  if (error instanceof DataFolderError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DataFolderError(
+    `The data folder ${folder} cannot be opened (${reason}): free the disk, fix the folder's rights, or restore a backup.`,
+    { cause: error },
+  );
 }

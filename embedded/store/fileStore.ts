@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import Database from "libsql";
-import { type FolderLock, lockDataFolder } from "./dataFolder.js";
+import { type FolderLock, lockDataFolder, unusable } from "./dataFolder.js";
 import { DocumentCounts } from "./documentCounts.js";
 import { prepareFormat } from "./format.js";
 import {
@@ -10,12 +10,15 @@ import {
   type SpaceId,
   type Store,
   type StoreBatch,
+  StoreFailure,
   type StoreWrite,
 } from "./store.js";
 
 export const DATABASE_FILE = "data.sqlite";
 /** No key begins with this byte, so it ends every space. */
 const END_OF_SPACE = "\xff";
+/** While more commits keep coming, a sync waits for them as long as the last one took, at most this. */
+const COLLECT_MS_MAX = 5;
 /** Pages of the file that SQLite keeps in memory, in KiB. */
 const PAGE_CACHE_KIB = 32 * 1024;
 /** The write-ahead log shrinks back to this after a burst. */
@@ -32,7 +35,8 @@ const toBlob = (key: string): Buffer => Buffer.from(key, "latin1");
 
 /**
  * Keeps everything in one SQLite file. Commits are collected in an open SQL transaction, where
- * later reads see them, and made durable together at the end of the event loop's turn. If the
+ * later reads see them, and made durable together: at the end of the event loop's turn, or some turns
+ * later while each brings more. If the
  * disk refuses, the store is broken for good: what memory says and what the disk holds may differ,
  * so every later call throws and the process must be started again.
  */
@@ -45,10 +49,14 @@ export class FileStore implements Store {
   /** Documents in each space, so that nobody has to scan for it; written down with each SQL commit. */
   readonly #counts: DocumentCounts;
   #pending: Promise<void> | null = null;
-  #failure: Error | null = null;
+  #failure: StoreFailure | null = null;
+  readonly #failureListeners: ((failure: StoreFailure) => void)[] = [];
+  /** Commits in the open SQL transaction. */
+  #collected = 0;
+  #lastSyncMs = 0;
   #isClosed = false;
 
-  /** Throws DataFolderError when the folder is in use or written by a newer version. */
+  /** Throws DataFolderError when the folder is in use, damaged, or written by a newer version. */
   static open(folder: string, options: { isSynced?: boolean } = {}): FileStore {
     const lock = lockDataFolder(folder);
     try {
@@ -61,7 +69,7 @@ export class FileStore implements Store {
       return new FileStore(db, lock);
     } catch (error) {
       lock.release();
-      throw error;
+      throw unusable(folder, error);
     }
   }
 
@@ -80,12 +88,14 @@ export class FileStore implements Store {
   }
 
   get(space: SpaceId, key: string): string | null {
+    this.#assertUsable();
     // Each statement selects exactly these columns.
     const row = this.#of(space).get.get(space, toBlob(key)) as { value: unknown } | undefined;
     return row === undefined ? null : asText(row.value);
   }
 
   scan({ space, lo, hi, order, limit }: ScanSpec): Row[] {
+    this.#assertUsable();
     const statement = this.#of(space)[order];
     // Each statement selects exactly these columns.
     const rows = statement.all(space, toBlob(lo), toBlob(hi ?? END_OF_SPACE), limit) as {
@@ -117,6 +127,7 @@ export class FileStore implements Store {
     this.#assertUsable();
     try {
       if (this.#pending === null) this.#begin();
+      this.#collected += 1;
       for (const space of drop) {
         this.#of(space).drop.run(space);
         this.#counts.reset(space);
@@ -130,8 +141,7 @@ export class FileStore implements Store {
         else this.#meta.put.run(key, value);
       }
     } catch (error) {
-      this.#fail(error);
-      throw error;
+      throw this.#fail(error);
     }
   }
 
@@ -168,33 +178,56 @@ export class FileStore implements Store {
 
   #begin(): void {
     this.#db.exec("BEGIN IMMEDIATE");
+    const openedAt = performance.now();
     const pending = new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        this.#pending = null;
-        if (this.#failure !== null) {
-          reject(this.#failure);
-          return;
-        }
-        try {
-          this.#counts.save();
-          this.#db.exec("COMMIT");
-          resolve();
-        } catch (error) {
-          reject(this.#fail(error));
-        }
-      });
+      let seen = 0;
+      const settle = () => {
+        const isGrowing = this.#collected > seen;
+        seen = this.#collected;
+        const waitMs = Math.min(this.#lastSyncMs, COLLECT_MS_MAX);
+        if (isGrowing && performance.now() - openedAt < waitMs) setImmediate(settle);
+        else this.#sync(resolve, reject);
+      };
+      setImmediate(settle);
     });
     // Whoever asks for durability hears of a failure through flush; nobody may be asking.
     pending.catch(() => undefined);
     this.#pending = pending;
   }
 
-  #fail(error: unknown): Error {
+  #sync(resolve: () => void, reject: (error: Error) => void): void {
+    this.#pending = null;
+    this.#collected = 0;
+    if (this.#failure !== null) {
+      reject(this.#failure);
+      return;
+    }
+    const startedAt = performance.now();
+    try {
+      this.#counts.save();
+      this.#db.exec("COMMIT");
+      this.#lastSyncMs = performance.now() - startedAt;
+      resolve();
+    } catch (error) {
+      reject(this.#fail(error));
+    }
+  }
+
+  #fail(error: unknown): StoreFailure {
+    if (this.#failure !== null) return this.#failure;
     const reason = error instanceof Error ? error.message : String(error);
-    this.#failure ??= new Error(
+    const failure = new StoreFailure(
       `The data folder could not be written (${reason}): free the disk or fix the folder, then start again.`,
+      { cause: error },
     );
-    return this.#failure;
+    this.#failure = failure;
+    for (const listener of this.#failureListeners.splice(0)) listener(failure);
+    return failure;
+  }
+
+  onFailure(listener: (failure: StoreFailure) => void): void {
+    if (this.#failure === null) this.#failureListeners.push(listener);
+    else listener(this.#failure);
   }
 
   #assertUsable(): void {

@@ -72,6 +72,10 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  onFailure(): void {
+    // Memory does not refuse.
+  }
+
   close(): Promise<void> {
     this.#spaces.clear();
     return Promise.resolve();

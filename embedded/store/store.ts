@@ -33,6 +33,14 @@ export type StoreBatch = {
   drop?: readonly SpaceId[];
 };
 
+/**
+ * The disk refused. What memory says and what the disk holds may differ, so the store does nothing
+ * more and the process has to end. Whether the last commits were kept is known after the next start.
+ */
+export class StoreFailure extends Error {
+  override readonly name = "StoreFailure";
+}
+
 export interface Store {
   get(space: SpaceId, key: string): string | null;
   scan(spec: ScanSpec): Row[];
@@ -40,10 +48,12 @@ export interface Store {
   count(space: SpaceId, lo: string, hi: string | null): number;
   metaGet(key: string): string | null;
   metaScan(prefix: string): Row[];
-  /** Atomic; visible to later reads at once, durable when a later `flush` resolves. */
+  /** Atomic; visible to later reads at once, durable when a later `flush` resolves. May throw StoreFailure. */
   commit(batch: StoreBatch): void;
   /** Resolves when everything committed before the call is durable; rejects if that failed. */
   flush(): Promise<void>;
+  /** Calls once, when the disk has refused; at once if it already has. */
+  onFailure(listener: (failure: StoreFailure) => void): void;
   /** Flushes, then frees the data. */
   close(): Promise<void>;
 }

@@ -178,11 +178,17 @@ export async function launchBackend(options: {
 
 /** Starts the backend and waits for the line that says where it listens. */
 export async function startBackend(
-  options: { dataDir?: string; args?: readonly string[] } = {},
+  options: {
+    dataDir?: string;
+    args?: readonly string[];
+    /** What runs the bundle, when not Node itself. */
+    command?: readonly string[];
+  } = {},
 ): Promise<BackendProcess> {
   const dataDir = options.dataDir ?? path.join(tempDir("wire"), "data");
   const args = ["--data", dataDir, "--port", "0", "--control", ...(options.args ?? [])];
-  const child = spawn(process.execPath, [await bundled(), ...args]);
+  const [program = process.execPath, ...before] = options.command ?? [];
+  const child = spawn(program, [...before, await bundled(), ...args]);
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const lines = createInterface(child.stdout);
