@@ -4,6 +4,7 @@ import { attemptReport, failureReason, jobSpec, jobState, phase } from "./protoc
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
 import { bucket, level, sample } from "./protocol/metrics.js";
+import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
 import { attemptEnd, role } from "./protocol/view.js";
 
 /**
@@ -234,6 +235,26 @@ export default defineSchema({
   })
     .index("by_jti", ["executorId", "jti"])
     .index("by_expiry", ["expiresAt"]),
+
+  /** What people may know of each secret. Written by model/secrets, on a person's word. */
+  secrets: defineTable({
+    kind: secretKind,
+    name: v.string(),
+    form: v.optional(claudeForm),
+    status: secretStatus,
+    lastFour: v.string(),
+    expiresAt: v.optional(v.number()),
+    setBy: v.string(),
+    setAt: v.number(),
+  }).index("by_name", ["kind", "name"]),
+
+  /**
+   * The secrets themselves, sealed, apart so that no list of them can show one. Written by
+   * model/secrets. Read by the issue to a lease's holder and by re-sealing.
+   */
+  secretBoxes: defineTable({ secretId: v.id("secrets"), box: v.string() }).index("by_secret", [
+    "secretId",
+  ]),
 
   /** Append-only record of what people and executors did to identities. Written by model/audit. */
   audit: defineTable({

@@ -10,7 +10,7 @@ import { CommandError } from "../errors.js";
 
 const FILE = "demo.json";
 /** Kept as the shape of the file; a file of another version is refused, not guessed at. */
-const VERSION = 1;
+const VERSION = 2;
 
 export type KeyPair = {
   /** RS256 private key as JWK text, with a kid. */
@@ -26,6 +26,8 @@ export type Secrets = {
   password: string;
   userKeys: KeyPair;
   executorKeys: KeyPair;
+  /** Key ring of the sealed boxes: SECRETS_KEYS and SECRETS_CURRENT. */
+  boxes: { keys: string; current: string };
 };
 
 /** Reads the folder's secrets, or makes and keeps new ones. The folder must exist. */
@@ -33,6 +35,7 @@ export async function openSecrets(folder: string): Promise<Secrets> {
   const file = path.join(folder, FILE);
   const text = await readOrUndefined(file);
   if (text !== undefined) return parse(text, file);
+  const boxKey = randomUUID().slice(0, 8);
   const [userKeys, executorKeys] = await Promise.all([makeKeyPair(), makeKeyPair()]);
   const secrets: Secrets = {
     version: VERSION,
@@ -41,6 +44,7 @@ export async function openSecrets(folder: string): Promise<Secrets> {
     password: randomBytes(18).toString("base64url"),
     userKeys,
     executorKeys,
+    boxes: { keys: `${boxKey}:${randomBytes(32).toString("base64url")}`, current: boxKey },
   };
   // Written beside and renamed: a run that is killed here leaves no half file.
   const partial = `${file}.${String(process.pid)}`;
@@ -60,6 +64,8 @@ export function deploymentVariables(secrets: Secrets): Record<string, string> {
     AUTH_EXECUTOR_PRIVATE_JWK: secrets.executorKeys.privateJwk,
     AUTH_EXECUTOR_JWKS: secrets.executorKeys.jwks,
     SETUP_TOKEN: secrets.setupToken,
+    SECRETS_KEYS: secrets.boxes.keys,
+    SECRETS_CURRENT: secrets.boxes.current,
     ALLOW_LOCAL_REPOSITORIES: "1",
   };
 }

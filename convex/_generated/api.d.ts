@@ -25,9 +25,11 @@ import type * as domain_report from "../domain/report.js";
 import type * as domain_repository from "../domain/repository.js";
 import type * as domain_retry from "../domain/retry.js";
 import type * as domain_rollup from "../domain/rollup.js";
+import type * as domain_secret from "../domain/secret.js";
 import type * as domain_submission from "../domain/submission.js";
 import type * as executors from "../executors.js";
 import type * as http from "../http.js";
+import type * as identity from "../identity.js";
 import type * as jobs from "../jobs.js";
 import type * as lib_box from "../lib/box.js";
 import type * as lib_clock from "../lib/clock.js";
@@ -51,6 +53,7 @@ import type * as model_leases from "../model/leases.js";
 import type * as model_logs from "../model/logs.js";
 import type * as model_metrics from "../model/metrics.js";
 import type * as model_outcomes from "../model/outcomes.js";
+import type * as model_secrets from "../model/secrets.js";
 import type * as model_sessions from "../model/sessions.js";
 import type * as model_settings from "../model/settings.js";
 import type * as model_slots from "../model/slots.js";
@@ -64,7 +67,9 @@ import type * as protocol_job from "../protocol/job.js";
 import type * as protocol_limits from "../protocol/limits.js";
 import type * as protocol_log from "../protocol/log.js";
 import type * as protocol_metrics from "../protocol/metrics.js";
+import type * as protocol_secret from "../protocol/secret.js";
 import type * as protocol_view from "../protocol/view.js";
+import type * as secrets from "../secrets.js";
 
 import type {
   ApiFromModules,
@@ -90,9 +95,11 @@ declare const fullApi: ApiFromModules<{
   "domain/repository": typeof domain_repository;
   "domain/retry": typeof domain_retry;
   "domain/rollup": typeof domain_rollup;
+  "domain/secret": typeof domain_secret;
   "domain/submission": typeof domain_submission;
   executors: typeof executors;
   http: typeof http;
+  identity: typeof identity;
   jobs: typeof jobs;
   "lib/box": typeof lib_box;
   "lib/clock": typeof lib_clock;
@@ -116,6 +123,7 @@ declare const fullApi: ApiFromModules<{
   "model/logs": typeof model_logs;
   "model/metrics": typeof model_metrics;
   "model/outcomes": typeof model_outcomes;
+  "model/secrets": typeof model_secrets;
   "model/sessions": typeof model_sessions;
   "model/settings": typeof model_settings;
   "model/slots": typeof model_slots;
@@ -129,7 +137,9 @@ declare const fullApi: ApiFromModules<{
   "protocol/limits": typeof protocol_limits;
   "protocol/log": typeof protocol_log;
   "protocol/metrics": typeof protocol_metrics;
+  "protocol/secret": typeof protocol_secret;
   "protocol/view": typeof protocol_view;
+  secrets: typeof secrets;
 }>;
 
 /**

@@ -4,6 +4,7 @@
  * the deployment's variables: who reads the tables alone reads nothing.
  */
 import { fromBase64Url, toBase64Url } from "./crypto.js";
+import { SECRET_CHARS_MAX } from "../protocol/limits.js";
 import * as Env from "./env.js";
 
 /** Where a box is kept. It opens for the same table and owner alone. */
@@ -23,8 +24,6 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** Old keys stay in the ring only until everything is sealed again. */
 const KEYS_MAX = 16;
-/** Characters of a secret: an API key, a token, a private key in PEM. */
-export const SECRET_CHARS_MAX = 8_192;
 /** Characters of the box of such a secret at four bytes a character, and its other parts. */
 const BOX_CHARS_MAX = SECRET_CHARS_MAX * 6;
 

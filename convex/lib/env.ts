@@ -16,3 +16,12 @@ export function get(name: string): string {
   }
   return value;
 }
+
+/** Where repositories may be: REPOSITORY_HOSTS, and local paths if ALLOW_LOCAL_REPOSITORIES is 1. */
+export function allowedRepositories(): { hosts: string[]; local: boolean } {
+  const hosts = (find("REPOSITORY_HOSTS") ?? "github.com").split(",");
+  return {
+    hosts: hosts.map((host) => host.trim().toLowerCase()).filter((host) => host !== ""),
+    local: find("ALLOW_LOCAL_REPOSITORIES") === "1",
+  };
+}

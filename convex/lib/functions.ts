@@ -11,7 +11,8 @@ import {
   NoOp,
 } from "convex-helpers/server/customFunctions";
 import type { Doc, Id } from "../_generated/dataModel.js";
-import { action, mutation, query, type QueryCtx } from "../_generated/server.js";
+import { internal } from "../_generated/api.js";
+import { action, type ActionCtx, mutation, query, type QueryCtx } from "../_generated/server.js";
 import { ROLES, type Role } from "../protocol/view.js";
 import { fail } from "./errors.js";
 import * as Env from "./env.js";
@@ -19,6 +20,9 @@ import * as Env from "./env.js";
 export type Access = Role | "executor" | "arguments";
 export type Caller = { user: Doc<"users">; sessionId: Id<"sessions"> };
 export type ExecutorClaims = { boot: string; bootAt: number };
+/** A caller as an action knows it. */
+type Person = { username: string; role: Role };
+type Process = { executorId: Id<"executors">; boot: string };
 
 /** Fondation's own audience: what `aud` of every token must be. */
 export const AUDIENCE = "fondation";
@@ -66,6 +70,29 @@ export const executorMutation = marked(
   "executor",
 );
 
+/** Action of people with at least this role. Adds ctx.user; its first step is the check. */
+export const userAction = (needed: Role) =>
+  marked(
+    customAction(
+      action,
+      customCtx(async (ctx: ActionCtx): Promise<{ user: Person }> => {
+        return { user: await ctx.runQuery(internal.identity.person, { needed }) };
+      }),
+    ),
+    needed,
+  );
+
+/** Action of the registered process of an executor. Adds ctx.executor. */
+export const executorAction = marked(
+  customAction(
+    action,
+    customCtx(async (ctx: ActionCtx): Promise<{ executor: Process }> => {
+      return { executor: await ctx.runQuery(internal.identity.executor, {}) };
+    }),
+  ),
+  "executor",
+);
+
 /** For `executors:register` alone: a good identity whose process need not be the registered one. */
 export const registrationMutation = marked(
   customMutation(
@@ -81,7 +108,8 @@ export const publicMutation = marked(customMutation(mutation, NoOp), "arguments"
 /** Action whose arguments are the credential. The exact list of them is in a test. */
 export const publicAction = marked(customAction(action, NoOp), "arguments");
 
-async function requireUser(ctx: QueryCtx, needed: Role): Promise<Caller> {
+/** The person who calls; throws UNAUTHENTICATED or FORBIDDEN. */
+export async function requireUser(ctx: QueryCtx, needed: Role): Promise<Caller> {
   const identity = await ctx.auth.getUserIdentity();
   if (identity?.issuer !== issuer("user")) throw fail("UNAUTHENTICATED", "Sign in first.");
   const sid = identity["sid"];
@@ -116,19 +144,23 @@ async function requireExecutor(
       "The token is not of an executor of this deployment: enrol again.",
     );
   }
-  if (executor.revoked || executor.epoch !== epoch) {
+  if (executor.revoked) {
     throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again to use it.`);
+  }
+  if (executor.epoch !== epoch) {
+    throw fail("UNAUTHENTICATED", "The token is of a key that was replaced: get a new one.");
   }
   return { executor, claims: { boot, bootAt } };
 }
 
-async function requireRegistered(ctx: QueryCtx) {
+/** The registered process that calls; throws UNAUTHENTICATED, REVOKED or SUPERSEDED. */
+export async function requireRegistered(ctx: QueryCtx) {
   const { executor, claims } = await requireExecutor(ctx);
   if (executor.boot !== claims.boot) {
     const why = executor.boot === undefined ? "has not registered" : "is not the registered one";
     throw fail("SUPERSEDED", `This process of executor ${executor.name} ${why}: register, or end.`);
   }
-  return { executor };
+  return { executor, claims };
 }
 
 /** Puts the access mark on all that a builder makes; the builder's type stays as it is. */

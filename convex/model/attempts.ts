@@ -18,14 +18,24 @@ export async function requireToken(
   executor: Doc<"executors">,
   claim: Claim,
 ): Promise<Doc<"jobs">> {
-  const job = await ctx.db.get("jobs", claim.jobId);
-  if (job === null || !holds(job, executor._id, claim.token)) {
+  const job = await heldJob(ctx, executor, claim);
+  if (job === null) {
     throw fail(
       "STALE_LEASE",
       `Token ${claim.token} is no longer that of job ${claim.jobId}: stop the attempt and report nothing.`,
     );
   }
   return job;
+}
+
+/** The same for who must not throw: null when the token is not, or no longer, this executor's. */
+export async function heldJob(
+  ctx: QueryCtx,
+  executor: Doc<"executors">,
+  claim: Claim,
+): Promise<Doc<"jobs"> | null> {
+  const job = await ctx.db.get("jobs", claim.jobId);
+  return job !== null && holds(job, executor._id, claim.token) ? job : null;
 }
 
 /** Whether a job is with this executor under this token. */

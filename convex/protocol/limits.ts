@@ -98,6 +98,15 @@ export const SIGN_IN_LOCK_MS = 15 * 60_000;
  */
 export const ASSERTION_AUDIENCE = "fondation/executors/token";
 
+// -- secrets --
+/** Shorter ones are no tokens, and their last four characters would tell too much. */
+export const SECRET_CHARS_MIN = 16;
+/** An API key, a token, a private key in PEM. */
+export const SECRET_CHARS_MAX = 8_192;
+export const SECRETS_MAX = 500;
+/** Boxes that one step of re-sealing opens and seals. */
+export const RESEAL_BATCH = 50;
+
 // -- metrics --
 /** Events that one step of the roll-up reads. */
 export const ROLLUP_EVENTS_MAX = 256;

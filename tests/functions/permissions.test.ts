@@ -91,7 +91,14 @@ async function ids(): Promise<Ids> {
   const jobId: Id<"jobs"> = await world.submit();
   const { executorId } = await world.executor(unique("box"));
   const { userId, sessionId } = await world.user("viewer", unique("viewer"));
-  return { jobs: [jobId], executors: [executorId], users: [userId], sessions: [sessionId] };
+  const secretId = await world.secret(unique("hook"));
+  return {
+    secrets: [secretId],
+    jobs: [jobId],
+    executors: [executorId],
+    users: [userId],
+    sessions: [sessionId],
+  };
 }
 
 describe("only what the table allows gets past the wrapper, whatever the arguments", () => {

@@ -2,6 +2,7 @@ import { convexTest, type TestConvex } from "convex-test";
 import { vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
 import type { Doc, Id } from "../../convex/_generated/dataModel.js";
+import * as Box from "../../convex/lib/box.js";
 import { toBase64Url } from "../../convex/lib/crypto.js";
 import type { AttemptReport, Outcome } from "../../convex/protocol/job.js";
 import type { Role } from "../../convex/protocol/view.js";
@@ -57,6 +58,8 @@ export class World {
     vi.stubEnv("AUTH_USER_PRIVATE_JWK", await signingKey);
     vi.stubEnv("AUTH_EXECUTOR_PRIVATE_JWK", await signingKey);
     vi.stubEnv("SETUP_TOKEN", "set-me-up");
+    vi.stubEnv("SECRETS_KEYS", `k1:${toBase64Url(new Uint8Array(32).fill(1))}`);
+    vi.stubEnv("SECRETS_CURRENT", "k1");
     return new World(limits);
   }
 
@@ -112,6 +115,13 @@ export class World {
     });
     await this.settle();
     return jobId;
+  }
+
+  /** A secret that is kept: a webhook's, of this label. */
+  async secret(name: string, value = `webhook secret ${name}`): Promise<Id<"secrets">> {
+    const box = await Box.seal(value, { table: "secretBoxes", owner: `webhook:${name}` });
+    const kept = { kind: "webhook", name, box, lastFour: value.slice(-4), setBy: "test" } as const;
+    return (await this.t.mutation(internal.secrets.keep, kept)).secretId;
   }
 
   async job(jobId: Id<"jobs">): Promise<Doc<"jobs">> {
