@@ -18,6 +18,7 @@ import { infoRoutes } from "./http/info.js";
 import { httpLimits } from "./http/limits.js";
 import { cloudHandler, RequestCounter, siteHandler, toListener } from "./http/listener.js";
 import { publicApi } from "./http/publicApi.js";
+import { storageApi } from "./http/storageApi.js";
 import { createRouter } from "./http/router.js";
 import { Crons } from "./scheduler/crons.js";
 import { keepRetention } from "./scheduler/retention.js";
@@ -136,11 +137,11 @@ async function openParts(
   });
   try {
     const admin = await loadAdminKey(options.dataDir);
-    const { engine, deployment } = backend;
+    const { engine, deployment, files } = backend;
     const nowMs = () => clock.nowMs();
     const functionLog = new FunctionLog(nowMs);
     const logged = loggedRunner({ runner: backend.runner, log: functionLog, nowMs });
-    const transfer = await openTransfer({ engine, deployment, dataDir: options.dataDir, log });
+    const transfer = await openTransfer({ engine, deployment, files, dataDir: options.dataDir, log });
     const runner = withSystemQueries(logged, {
       engine,
       deployment,
@@ -154,9 +155,13 @@ async function openParts(
     });
     const scheduling = await startScheduling({ engine, runner, clock, log });
     const sync = new SyncSockets({ engine, runner, authenticator, nowMs, log });
+    const stopSweeping = files.keepSwept((error) => {
+      log("files.fault", { error });
+    });
     const router = createRouter([
       ...infoRoutes(),
       ...publicApi({ engine, runner }),
+      ...storageApi({ engine, files }),
       ...deployRoutes({
         deployment,
         pushes: new Pushes({ deployment, nowMs }),
@@ -176,7 +181,7 @@ async function openParts(
       },
       closeFirst: async () => {
         functionLog.close();
-        await Promise.all([scheduling.stop(), sync.close(), transfer.stop()]);
+        await Promise.all([scheduling.stop(), sync.close(), transfer.stop(), stopSweeping()]);
       },
       closeLast: () => backend.close(),
     };

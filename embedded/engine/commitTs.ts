@@ -20,10 +20,14 @@ export function resolveCommitTs(doc: Document, ts: bigint): Document {
   return resolve(doc, ts) as Document;
 }
 
-/** The same for the JSON of any value: what a mutation returned, for instance. */
-export function resolveCommitTsInJson(json: JSONValue, ts: bigint): JSONValue {
-  const value = jsonToConvex(json);
-  return hasCommitTs(value) ? convexToJson(resolve(value, ts) ?? null) : json;
+/** The value of a JSON text in the same way: what a mutation returned, for instance. */
+export function committedJson(text: string, ts: bigint): JSONValue {
+  // Callers have the text of a value.
+  const json = JSON.parse(text) as JSONValue;
+  // Most values hold none, and their text tells.
+  return text.includes('"$commitTs"')
+    ? convexToJson(resolve(jsonToConvex(json), ts) ?? null)
+    : json;
 }
 
 function resolve(value: Value | undefined, ts: bigint): Value | undefined {

@@ -15,7 +15,13 @@ export const SYSTEM_TABLES: readonly SystemTable[] = [
     ],
   },
   // Files; rows are written by functions and by uploads, once the bytes are safe.
-  { name: "_storage", indexes: [{ name: "by_component", fields: ["componentPath"] }] },
+  {
+    name: "_storage",
+    indexes: [
+      { name: "by_component", fields: ["componentPath"] },
+      { name: "by_key", fields: ["key"] },
+    ],
+  },
   // Crons of the running deployment; written at activation and by the scheduler.
   {
     name: "_cron_jobs",

@@ -1,5 +1,8 @@
 /** Opens and closes the whole of it: store, engine, deployment, runner. */
 import { type Clock, type CommitHooks, Engine } from "../engine/engine.js";
+import { MemoryBlobs } from "../files/blobs.js";
+import { Files } from "../files/files.js";
+import { FolderBlobs } from "../files/folderBlobs.js";
 import { FileStore } from "../store/fileStore.js";
 import { MemoryStore } from "../store/memoryStore.js";
 import { CoreRunner } from "./coreRunner.js";
@@ -24,6 +27,7 @@ export type Backend = {
   engine: Engine;
   deployment: Deployment;
   runner: Runner;
+  files: Files;
   /** Waits for durability, then closes; what still runs fails. */
   close(): Promise<void>;
 };
@@ -47,7 +51,9 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     ...(siteUrl === undefined ? {} : { CONVEX_SITE_URL: siteUrl }),
   };
   const deployment = new LiveDeployment({ engine, pool, systemEnvironment });
-  const runner = new CoreRunner({ engine, deployment, pool });
+  const blobs = dataDir === null ? new MemoryBlobs() : new FolderBlobs(dataDir);
+  const files = new Files({ engine, blobs, cloudUrl: cloudUrl ?? "" });
+  const runner = new CoreRunner({ engine, deployment, pool, files });
   const unwatch = watchRejections();
   const close = async (): Promise<void> => {
     await engine.close();
@@ -55,5 +61,5 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     await new Promise((resolve) => setImmediate(resolve));
     unwatch();
   };
-  return { engine, deployment, runner, close };
+  return { engine, deployment, runner, files, close };
 }

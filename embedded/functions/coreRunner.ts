@@ -1,10 +1,11 @@
 /** Runs functions for the outside and for one another: transactions, retries, answers. */
 import { randomInt } from "node:crypto";
 import type { JSONValue } from "convex/values";
-import { resolveCommitTsInJson } from "../engine/commitTs.js";
+import { committedJson } from "../engine/commitTs.js";
 import { type Engine, ConflictError } from "../engine/engine.js";
 import { DEFAULT_LIMITS } from "../engine/limits.js";
 import type { Transaction } from "../engine/transaction.js";
+import type { Files } from "../files/files.js";
 import type { Calls, NestedCall, SeparateCall } from "./calls.js";
 import { withRetries } from "./conflicts.js";
 import { LogLines } from "./console.js";
@@ -38,7 +39,12 @@ const NESTED_DEPTH_MAX = 8;
 const QUERY_ATTEMPTS_MAX = 10;
 const SEED_MAX = 2 ** 32;
 
-export type RunnerOptions = { engine: Engine; deployment: LiveDeployment; pool: IsolatePool };
+export type RunnerOptions = {
+  engine: Engine;
+  deployment: LiveDeployment;
+  pool: IsolatePool;
+  files: Files;
+};
 type Answered = { value: JSONValue; ts: bigint; logLines: string[] };
 type Skipped = { isSkipped: true };
 /** A call by the backend or by a function: internal functions may be called too. */
@@ -50,7 +56,7 @@ export class CoreRunner implements Runner {
   readonly #context: RunContext;
   readonly #lane = new Lane();
 
-  constructor({ engine, deployment, pool }: RunnerOptions) {
+  constructor({ engine, deployment, pool, files }: RunnerOptions) {
     this.#engine = engine;
     this.#deployment = deployment;
     const calls: Calls = {
@@ -62,7 +68,7 @@ export class CoreRunner implements Runner {
     };
     this.#context = {
       pool,
-      host: syscallHost(calls),
+      host: syscallHost(calls, files),
       tableOfId: deployment.tableOfId,
     };
   }
@@ -110,7 +116,7 @@ export class CoreRunner implements Runner {
 
   async mutation(
     call: FunctionCall,
-    options: { session?: SessionRequest } = {},
+    options: { session?: SessionRequest; onCommitted?: () => void } = {},
   ): Promise<MutationOutcome> {
     const outcome = await this.#mutation(call, options);
     if (outcome.ok === "skipped") throw new Error("Only runs with a condition can be skipped.");
@@ -135,6 +141,7 @@ export class CoreRunner implements Runner {
       const isForever = options.isRetriedForever === true;
       const answer = await withRetries(this.#engine, attempt, isForever);
       if ("isSkipped" in answer) return { ok: "skipped" };
+      options.onCommitted?.();
       await this.#engine.whenDurable(answer.ts);
       return { ok: true, value: answer.value, ts: answer.ts, logLines: answer.logLines };
     } catch (error) {
@@ -205,7 +212,7 @@ export class CoreRunner implements Runner {
       });
       if (!more.isExclusive && this.#engine.lock.isHeld) await this.#engine.lock.whenFree();
       const { ts } = this.#engine.commit(tx);
-      return { value: resolveCommitTsInJson(value, ts), ts, logLines: log.lines };
+      return { value: committedJson(json, ts), ts, logLines: log.lines };
     } finally {
       tx.abort();
     }

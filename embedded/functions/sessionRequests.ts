@@ -1,6 +1,6 @@
 /** Answers given to mutations over WebSockets, so that a mutation sent again is not run again. */
 import { CommitTsPlaceholder, type JSONValue } from "convex/values";
-import { resolveCommitTsInJson } from "../engine/commitTs.js";
+import { committedJson } from "../engine/commitTs.js";
 import type { Transaction } from "../engine/transaction.js";
 import type { SessionRequest } from "./types.js";
 
@@ -16,9 +16,9 @@ export function findAnswer(tx: Transaction, session: SessionRequest): RecordedAn
   for (const row of tx.scan(TABLE, { index: "by_session", range })) {
     // Rows are written by `recordAnswer` only.
     const { answer, ts } = row as unknown as { answer: string; ts: bigint };
-    const { value, logLines } = JSON.parse(answer) as Omit<RecordedAnswer, "ts">;
-    // It was recorded before its commit had a timestamp.
-    return { value: resolveCommitTsInJson(value, ts), logLines, ts };
+    // It was recorded before its commit had a timestamp. Of this shape, as said above.
+    const recorded = committedJson(answer, ts) as Omit<RecordedAnswer, "ts">;
+    return { ...recorded, ts };
   }
   return null;
 }

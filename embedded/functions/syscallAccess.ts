@@ -14,14 +14,6 @@ export type AsyncSyscalls = Readonly<Record<string, AsyncSyscall>>;
 /** Known to convex/server, not to this backend (yet). */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   "1.0/actions/vectorSearch": "vector search",
-  "1.0/storageGetUrl": "file storage",
-  "1.0/storageGetMetadata": "file storage",
-  "1.0/storageGenerateUploadUrl": "file storage",
-  "1.0/storageDelete": "file storage",
-  "1.0/storageStore": "file storage",
-  "1.0/storageGet": "file storage",
-  "storage/storeBlob": "file storage",
-  "storage/getBlob": "file storage",
   "1.0/signJwt": "signing tokens (signJwt)",
   "1.0/createServiceToken": "cloud services",
   "1.0/getServiceUrl": "cloud services",

@@ -7,15 +7,19 @@ import type { Execution, SyscallHost } from "./execution.js";
 import { handleOf, resolveAddress, storedPath, displayPath } from "./paths.js";
 import { openStream, querySyscalls } from "./querySyscalls.js";
 import { scheduleSyscalls } from "./scheduleSyscalls.js";
+import type { Files } from "../files/files.js";
 import type { Calls } from "./calls.js";
+import { blobSyscalls, storageSyscalls } from "./storageSyscalls.js";
 import { type AsyncSyscalls, requireTx, unknownOperation } from "./syscallAccess.js";
 
-export function syscallHost(calls: Calls): SyscallHost {
+export function syscallHost(calls: Calls, files: Files): SyscallHost {
+  const blobs = blobSyscalls(calls, files);
   const table: AsyncSyscalls = {
     ...databaseSyscalls,
     ...querySyscalls,
     ...scheduleSyscalls(calls),
     ...actionSyscalls(calls),
+    ...storageSyscalls(calls, files),
     ...metaSyscalls,
   };
   return {
@@ -32,7 +36,9 @@ export function syscallHost(calls: Calls): SyscallHost {
         execution.httpResponse = args["response"] as Response;
         return {};
       }
-      throw unknownOperation("operation", "UnknownOperation", op);
+      const handle = blobs[op];
+      if (handle === undefined) throw unknownOperation("operation", "UnknownOperation", op);
+      return handle(execution, args);
     },
   };
 }

@@ -79,6 +79,18 @@ export class HttpRequest {
     return caller;
   }
 
+  /** By its lower-case name; a header that came several times is one text. */
+  header(name: string): string | undefined {
+    const value = this.#incoming.headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  /** The body as it comes in; the reader sees to its bounds. */
+  stream(): AsyncIterable<Uint8Array> {
+    // Without an encoding set, a message gives buffers.
+    return this.#incoming as AsyncIterable<Buffer>;
+  }
+
   async bytes(max: number): Promise<Buffer> {
     const raw = await readBody(this.#incoming, max);
     const encoding = this.#incoming.headers["content-encoding"] ?? "identity";
