@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type Database from "libsql";
+import { FILES_FOLDER } from "../files/folderBlobs.js";
 import { lockHolder } from "../store/dataFolder.js";
 import { DATABASE_FILE } from "../store/fileStore.js";
 import { FORMAT, readFormat } from "../store/format.js";
@@ -39,7 +40,7 @@ function look(folder: string): Status {
     const pid = lockHolder(folder);
     const path = join(folder, DATABASE_FILE);
     const size = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-    const filesFolder = join(folder, "files");
+    const filesFolder = join(folder, FILES_FOLDER);
     return {
       folder,
       pid,

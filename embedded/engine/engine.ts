@@ -238,13 +238,8 @@ export class Engine {
     for (const { table, key, after } of documents) {
       this.#history.cache.set(table.byId.space, key, after);
     }
-    for (const schema of extras.schemas ?? []) {
-      // After the documents, so that new indexes hold them; in the same turn, hence as durable.
-      this.store.commit(planIndexChange(this.catalog, this.store, schema));
-    }
-    if (extras.takeOver !== undefined) {
-      this.store.commit(planTakeOver(this.catalog, extras.takeOver));
-    }
+    // After the documents, so that new indexes hold them; in the same turn, hence as durable.
+    this.#changeTables(extras);
     this.#latestTs = ts;
     this.#log.append({ ts, touched }, this.#history.oldestReader());
     this.#subscriptions.onCommit(touched);
@@ -252,6 +247,13 @@ export class Engine {
       for (const listener of this.#tableListeners.get(table) ?? []) queueMicrotask(listener);
     }
     if (extras.schemas !== undefined || extras.takeOver !== undefined) this.invalidateAll();
+  }
+
+  #changeTables({ schemas = [], takeOver = [] }: CommitExtras): void {
+    for (const schema of schemas) {
+      this.store.commit(planIndexChange(this.catalog, this.store, schema));
+    }
+    if (takeOver.length > 0) this.store.commit(planTakeOver(this.catalog, takeOver));
   }
 
   /** Adds what a newer version of the backend needs to tables written by an older one. */

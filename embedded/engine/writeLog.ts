@@ -7,10 +7,13 @@ export type LogEntry = { ts: bigint; touched: Touched };
 
 /** Kept even when no transaction needs them, for readers that subscribe a moment later. */
 const ENTRIES_KEPT = 1_000;
+/** Keys in all entries, beyond which fewer entries are kept. */
+const KEYS_KEPT = 100_000;
 
 /** The recent commits, oldest first: against them read sets are checked. */
 export class WriteLog {
   #entries: LogEntry[] = [];
+  #keys = 0;
   /** Reads at this timestamp or later can be checked; before it entries may be gone. */
   #floor: bigint;
 
@@ -20,14 +23,15 @@ export class WriteLog {
 
   append(entry: LogEntry, oldestNeeded: bigint | null): void {
     this.#entries.push(entry);
+    this.#keys += keysOf(entry);
     // Trimmed in batches, so that the cost per commit stays constant.
-    if (this.#entries.length < 2 * ENTRIES_KEPT) return;
-    let drop = this.#entries.length - ENTRIES_KEPT;
+    if (this.#entries.length < 2 * ENTRIES_KEPT && this.#keys < 2 * KEYS_KEPT) return;
+    let drop = this.#superfluous();
     if (oldestNeeded !== null) drop = Math.min(drop, this.#firstAfter(oldestNeeded));
     const last = this.#entries[drop - 1];
     if (last === undefined) return;
     this.#floor = last.ts;
-    this.#entries.splice(0, drop);
+    for (const dropped of this.#entries.splice(0, drop)) this.#keys -= keysOf(dropped);
   }
 
   /** The space of a key in `reads` that a commit after `ts` touched; "unknown" when too long ago. */
@@ -46,7 +50,20 @@ export class WriteLog {
   /** All reads before this moment are out of date. */
   reset(floor: bigint): void {
     this.#entries = [];
+    this.#keys = 0;
     this.#floor = floor;
+  }
+
+  /** How many of the oldest go beyond what is kept. */
+  #superfluous(): number {
+    let keys = this.#keys;
+    let drop = 0;
+    for (const entry of this.#entries) {
+      if (this.#entries.length - drop <= ENTRIES_KEPT && keys <= KEYS_KEPT) break;
+      keys -= keysOf(entry);
+      drop += 1;
+    }
+    return drop;
   }
 
   #firstAfter(ts: bigint): number {
@@ -59,4 +76,10 @@ export class WriteLog {
     }
     return low;
   }
+}
+
+function keysOf({ touched }: LogEntry): number {
+  let count = 0;
+  for (const keys of touched.values()) count += keys.length;
+  return count;
 }

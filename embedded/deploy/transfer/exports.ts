@@ -8,9 +8,9 @@ import type { Readable } from "node:stream";
 import { type Value } from "convex/values";
 import type { Engine } from "../../engine/engine.js";
 import type { Document, Transaction } from "../../engine/transaction.js";
+import type { Files } from "../../files/files.js";
 import type { EventLog } from "../../http/eventLog.js";
 import { HttpError } from "../../http/request.js";
-import type { TransferFiles } from "./files.js";
 import { transferLimits } from "./limits.js";
 import { writeSnapshot } from "./snapshotZip.js";
 import { ZipWriter } from "./zipWriter.js";
@@ -26,7 +26,7 @@ export type ExportOptions = {
   engine: Engine;
   dataDir: string;
   componentPaths: () => string[];
-  files: TransferFiles;
+  files: Files;
   log: EventLog;
 };
 

@@ -4,7 +4,8 @@ import type { Table } from "../../engine/catalog.js";
 import type { Engine } from "../../engine/engine.js";
 import { isEmpty } from "../../engine/staging.js";
 import { tableNumberOf } from "../../values/ids.js";
-import { readImport, type ImportSource } from "./importSource.js";
+import { type FileRow, readFileRow, STORAGE } from "./importFiles.js";
+import { type ImportSource, inTurns, readImport } from "./importSource.js";
 import { ImportError } from "./lines.js";
 
 export const modeForm = z.enum(["requireEmpty", "append", "replace", "replaceAll"]);
@@ -20,15 +21,20 @@ export type TablePlan = {
   /** Written beside the table and put in its place; else the documents are added to it. */
   isReplaced: boolean;
 };
-export type ImportPlan = { tables: TablePlan[]; files: number };
+export type ImportPlan = {
+  tables: TablePlan[];
+  /** Rows of stored files by id. */
+  files: ReadonlyMap<string, FileRow>;
+};
 
-/** Storage rows live in the root for all components, and are put back with their files. */
-export const STORAGE = "_storage";
 const NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,63}$/;
 
+/** What is in the file; does not change while the import waits. */
+export type Survey = { tables: ReadonlyMap<string, Found>; files: ReadonlyMap<string, FileRow> };
+
 /** Throws ImportError when the import cannot be. */
-export function planImport(engine: Engine, source: ImportSource, mode: ImportMode): ImportPlan {
-  const { found, files } = survey(source);
+export function planImport(engine: Engine, survey: Survey, mode: ImportMode): ImportPlan {
+  const found = new Map(survey.tables);
   if (mode === "replaceAll") addTablesToEmpty(engine, found);
   const tables = [...found.values()].map(({ componentPath, name, number, added }): TablePlan => {
     const table = engine.catalog.find({ componentId: componentPath, name });
@@ -42,22 +48,26 @@ export function planImport(engine: Engine, source: ImportSource, mode: ImportMod
     return { componentPath, name, number, added, existing, isReplaced };
   });
   for (const table of tables) checkNumber(engine, table, tables);
-  return { tables, files };
+  return { tables, files: survey.files };
 }
 
 type Found = { componentPath: string; name: string; number: number | null; added: number };
 
-function survey(source: ImportSource): { found: Map<string, Found>; files: number } {
+/** Reads the file once through. Throws ImportError. */
+export async function surveyImport(source: ImportSource): Promise<Survey> {
   const found = new Map<string, Found>();
   const declared = new Map<string, number>();
-  let files = 0;
-  for (const entry of readImport(source)) {
-    if (entry.kind === "file") {
-      if (entry.isLast) files += 1;
+  const files = new Map<string, FileRow>();
+  for await (const entry of inTurns(readImport(source))) {
+    if (entry.kind === "file") continue;
+    const { componentPath, table: name } = entry;
+    if (name === STORAGE) {
+      if (entry.kind === "document") {
+        const row = readFileRow(entry);
+        files.set(row._id, row);
+      }
       continue;
     }
-    const { componentPath, table: name } = entry;
-    if (name === STORAGE) continue;
     const key = `${componentPath}/${name}`;
     if (entry.kind === "table") declared.set(key, entry.number);
     if (name.startsWith("_")) continue;
@@ -73,7 +83,7 @@ function survey(source: ImportSource): { found: Map<string, Found>; files: numbe
     }
   }
   for (const [key, row] of found) row.number ??= declared.get(key) ?? null;
-  return { found, files };
+  return { tables: found, files };
 }
 
 /** All ids of a table carry one number. */
@@ -132,6 +142,6 @@ export function describePlan({ tables, files }: ImportPlan): string {
     const removed = isReplaced ? existing : 0;
     return `  ${where}: ${added} to add, ${removed} of ${existing} to remove`;
   });
-  if (files > 0) lines.push(`  files: ${files} to add`);
+  if (files.size > 0) lines.push(`  stored files: ${files.size} to add`);
   return ["Import change summary:", ...lines].join("\n");
 }

@@ -34,6 +34,17 @@ export function* readImport(source: ImportSource): Generator<ImportEntry> {
   for (const { bytes, isLast } of pieces(source.path)) yield* toEntries(bytes, isLast);
 }
 
+/** Lets others take their turn now and then: a file is read at once otherwise. */
+export async function* inTurns<T>(all: Iterable<T>): AsyncGenerator<T> {
+  let turnEndsAt = performance.now() + transferLimits.turnMs;
+  for (const one of all) {
+    yield one;
+    if (performance.now() < turnEndsAt) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnEndsAt = performance.now() + transferLimits.turnMs;
+  }
+}
+
 type ToEntries = (bytes: Uint8Array, isLast: boolean) => ImportEntry[];
 
 function documentReader(format: Exclude<ImportSource["format"], "zip">, place: Place): ToEntries {
@@ -113,7 +124,7 @@ function parse(text: string, line: number): JSONValue {
 function objectOf(value: JSONValue, line: number): Record<string, JSONValue> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     // Fields that JSON.parse made are all there.
-    return value as Record<string, JSONValue>;
+    return value;
   }
   throw new ImportError(`Line ${line} is not an object: documents are objects.`);
 }

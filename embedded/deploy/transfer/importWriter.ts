@@ -1,12 +1,12 @@
 /** Writes the documents of a planned import, and puts staged tables into their place at the end. */
-import { type JSONValue, jsonToConvex } from "convex/values";
+import { jsonToConvex } from "convex/values";
 import type { Table } from "../../engine/catalog.js";
 import type { DocumentCheck } from "../../engine/catalog.js";
 import { checkDocument } from "../../engine/checkDocument.js";
 import { DocumentVersion, type Document, type Fields } from "../../engine/documents.js";
 import type { Engine } from "../../engine/engine.js";
 import { UserError } from "../../engine/errors.js";
-import { dropStaged, stageTable } from "../../engine/staging.js";
+import { dropStaged, stageTable, type TakeOver } from "../../engine/staging.js";
 import { newId } from "../../values/ids.js";
 import type { ImportPlan, TablePlan } from "./importPlan.js";
 import type { ImportEntry } from "./importSource.js";
@@ -67,11 +67,12 @@ export class ImportWriter {
     }
   }
 
-  /** Everything becomes visible, in one commit. */
-  async finish(): Promise<void> {
+  /** Everything becomes visible, in one commit, and with it what `also` names. */
+  async finish(also: readonly TakeOver[]): Promise<void> {
     await this.#flush();
     const { engine } = this.#options;
-    const takeOver = [...this.#destinations.values()].filter(({ plan }) => plan.isReplaced);
+    const replaced = [...this.#destinations.values()].filter(({ plan }) => plan.isReplaced);
+    const takeOver = [...replaced, ...also];
     if (takeOver.length > 0) await engine.transact(() => undefined, { takeOver });
   }
 
@@ -107,7 +108,7 @@ export class ImportWriter {
 function toFields({ fields, line, table }: ImportEntry & { kind: "document" }): Fields {
   try {
     // A JSON object stands for an object, or for one of the special values.
-    const value = jsonToConvex(fields as JSONValue);
+    const value = jsonToConvex(fields);
     if (typeof value === "object" && value !== null && !(value instanceof ArrayBuffer)) {
       return value as Fields;
     }

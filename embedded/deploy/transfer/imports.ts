@@ -7,6 +7,8 @@ import type { DocumentCheck } from "../../engine/catalog.js";
 import type { Engine } from "../../engine/engine.js";
 import { dropStaged } from "../../engine/staging.js";
 import type { Document, Fields, Transaction } from "../../engine/transaction.js";
+import type { Files } from "../../files/files.js";
+import { tableByNumber } from "../../functions/systemViews.js";
 import type { TableOfId } from "../../functions/validators.js";
 import type { EventLog } from "../../http/eventLog.js";
 import { HttpError } from "../../http/request.js";
@@ -17,8 +19,17 @@ import {
   planImport,
   type ImportMode,
   type ImportPlan,
+  type Survey,
+  surveyImport,
 } from "./importPlan.js";
-import { formatForm, readImport, type ImportSource } from "./importSource.js";
+import {
+  formatForm,
+  type ImportEntry,
+  type ImportSource,
+  inTurns,
+  readImport,
+} from "./importSource.js";
+import { FileWriter, numberOfFiles, STORAGE } from "./importFiles.js";
 import { ImportWriter } from "./importWriter.js";
 import { transferLimits } from "./limits.js";
 import { ImportError } from "./lines.js";
@@ -40,6 +51,7 @@ export const finishUploadForm = z.object({
 export type ImportOptions = {
   engine: Engine;
   dataDir: string;
+  files: Files;
   /** The check of a table by the running schema, with ids judged by `tableOfId`. */
   checkOf: (
     table: { componentPath: string; name: string },
@@ -48,7 +60,13 @@ export type ImportOptions = {
   log: EventLog;
 };
 
-type Waiting = { token: string; source: ImportSource; mode: ImportMode; plan: ImportPlan };
+type Waiting = {
+  token: string;
+  source: ImportSource;
+  survey: Survey;
+  mode: ImportMode;
+  plan: ImportPlan;
+};
 
 export class Imports {
   readonly uploads: Uploads;
@@ -94,8 +112,9 @@ export class Imports {
       return tx.insert(TABLE, { state: { state: "uploaded" } });
     });
     await this.#guard(id, form.uploadToken, async () => {
-      const plan = planImport(engine, source, mode);
-      this.#waiting.set(id, { token: form.uploadToken, source, mode, plan });
+      const survey = await surveyImport(source);
+      const plan = planImport(engine, survey, mode);
+      this.#waiting.set(id, { token: form.uploadToken, source, survey, mode, plan });
       await this.#note(id, {
         state: "waiting_for_confirmation",
         message_to_confirm: describePlan(plan),
@@ -135,10 +154,11 @@ export class Imports {
     await Promise.all(this.#running);
   }
 
-  async #write(id: string, { source, plan, mode }: Waiting): Promise<void> {
-    const { engine, log } = this.#options;
+  async #write(id: string, { source, survey, plan, mode }: Waiting): Promise<void> {
+    const { engine, files, log } = this.#options;
     // Planned again: others may have written since.
-    const isChanged = JSON.stringify(planImport(engine, source, mode)) !== JSON.stringify(plan);
+    const now = planImport(engine, survey, mode);
+    const isChanged = JSON.stringify(now.tables) !== JSON.stringify(plan.tables);
     if (isChanged && plan.tables.some(({ isReplaced }) => isReplaced)) {
       throw new ImportError("The tables changed while the import waited; import the file again.");
     }
@@ -148,18 +168,39 @@ export class Imports {
       importId: id,
       checkOf: (table) => this.#checkOf(table, plan),
     });
+    let fileWriter: FileWriter | null = null;
     try {
-      for (const entry of readImport(source)) {
-        if (this.#isStopped) throw new ImportError("The backend was stopped.");
+      await this.#each(source, async (entry) => {
         if (entry.kind === "document" && !entry.table.startsWith("_")) await writer.add(entry);
+      });
+      if (plan.files.size > 0) {
+        const opened = new FileWriter({ engine, files, mode, importId: id, rows: plan.files });
+        fileWriter = opened;
+        // Last, because bytes without a visible row are swept after a while.
+        await this.#each(source, async (entry) => {
+          if (entry.kind === "file") await opened.add(entry);
+        });
+        if (opened.written < plan.files.size) {
+          throw new ImportError("Files named in _storage/documents.jsonl are not in the zip file.");
+        }
       }
-      await writer.finish();
+      await writer.finish(fileWriter?.takeOver ?? []);
     } catch (error) {
+      fileWriter?.abandon();
       writer.abandon();
       throw error;
     }
+    // Bytes of the files that were replaced.
+    if (fileWriter !== null) await files.sweep();
     await this.#note(id, { state: "completed", num_rows_written: BigInt(writer.written) });
     log("import.completed", { id, documents: writer.written });
+  }
+
+  async #each(source: ImportSource, take: (entry: ImportEntry) => Promise<void>): Promise<void> {
+    for await (const entry of inTurns(readImport(source))) {
+      if (this.#isStopped) throw new ImportError("The backend was stopped.");
+      await take(entry);
+    }
   }
 
   #checkOf(table: { componentPath: string; name: string }, plan: ImportPlan): DocumentCheck | null {
@@ -169,11 +210,13 @@ export class Imports {
         .filter((other) => other.componentPath === componentPath && other.number !== null)
         .map(({ number, name }) => [number, name]),
     );
+    const ofFiles = numberOfFiles(plan.files.values());
+    if (ofFiles !== null) numbers.set(ofFiles, STORAGE);
     const { catalog } = this.#options.engine;
     return this.#options.checkOf(table, (id) => {
       const number = tableNumberOf(id);
       if (number === null) return null;
-      return numbers.get(number) ?? catalog.byNumber(componentPath, number)?.name ?? null;
+      return numbers.get(number) ?? tableByNumber(catalog, componentPath, number)?.name ?? null;
     });
   }
 

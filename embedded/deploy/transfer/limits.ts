@@ -18,6 +18,8 @@ export const transferLimits = {
   batchChars: 4 * MIB,
   /** Bytes read at once of an uploaded file. */
   chunkBytes: 64 * 1024,
+  /** How long an export or import keeps others waiting at a time. */
+  turnMs: 10,
   /** Rows kept of past exports and imports. */
   historyRows: 20,
 } as const;

@@ -3,7 +3,7 @@ import { convexToJson } from "convex/values";
 import type { Table } from "../../engine/catalog.js";
 import type { RangeBound } from "../../index/range.js";
 import type { Engine } from "../../engine/engine.js";
-import type { TransferFiles } from "./files.js";
+import type { Files, StoredFile } from "../../files/files.js";
 import { transferLimits } from "./limits.js";
 import type { ZipWriter } from "./zipWriter.js";
 
@@ -25,7 +25,7 @@ export type Snapshot = {
   ts: bigint;
   componentPaths: readonly string[];
   /** Null leaves files out. */
-  files: TransferFiles | null;
+  files: Files | null;
   isStopped: () => boolean;
 };
 
@@ -49,9 +49,7 @@ async function writeComponent(
     .filter((name) => name !== "")
     .map((name) => `_components/${name}/`)
     .join("");
-  const isExported = ({ name }: Table): boolean =>
-    !name.startsWith("_") || (name === "_storage" && files !== null);
-  const tables = engine.catalog.list(componentPath).filter(isExported);
+  const tables = engine.catalog.list(componentPath).filter(({ name }) => !name.startsWith("_"));
   const numbers = zip.entry(`${prefix}_tables/documents.jsonl`);
   for (const { name, number } of tables) numbers.line(JSON.stringify({ name, id: number }));
   numbers.end();
@@ -61,16 +59,38 @@ async function writeComponent(
     schema.end();
     await writeTable(zip, `${prefix}${table.name}/documents.jsonl`, { ...snapshot, table });
   }
-  if (files === null) return;
-  for (const { id, path } of files.list(componentPath, snapshot.ts)) {
+  if (files !== null) await writeFiles(zip, prefix, { ...snapshot, files, componentPath });
+}
+
+async function writeFiles(
+  zip: ZipWriter,
+  prefix: string,
+  of: Snapshot & { files: Files; componentPath: string },
+): Promise<void> {
+  const stored = [...of.files.list(of.componentPath, of.ts)];
+  if (stored.length === 0) return;
+  const rows = zip.entry(`${prefix}_storage/documents.jsonl`);
+  for (const file of stored) rows.line(JSON.stringify(fileRow(file)));
+  rows.end();
+  for (const { id, key } of stored) {
     const entry = zip.entry(`${prefix}_storage/${id}`);
-    for await (const chunk of files.read(path)) {
-      assertGoingOn(snapshot);
+    // Streams of bytes give buffers.
+    for await (const chunk of of.files.blobs.read(key) as AsyncIterable<Buffer>) {
+      assertGoingOn(of);
       entry.bytes(chunk);
     }
     entry.end();
   }
 }
+
+const fileRow = ({ id, creationTime, key, sha256, size, contentType }: StoredFile) => ({
+  _id: id,
+  _creationTime: creationTime,
+  internalId: key,
+  sha256: Buffer.from(sha256, "hex").toString("base64"),
+  size,
+  ...(contentType === null ? {} : { contentType }),
+});
 
 async function writeTable(
   zip: ZipWriter,
