@@ -1,4 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { EXPECTED_FAILURES, LEFT_OUT, SUITE_FILES } from "./tests/conformance/suites.js";
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+/** Suites written for convex-test, run on the embedded backend's engine. */
+const onEmbedded = { find: /^convex-test$/, replacement: at("embedded/test/index.ts") };
 
 export default defineConfig({
   test: {
@@ -13,6 +19,44 @@ export default defineConfig({
           include: ["tests/functions/**/*.test.ts"],
           environment: "edge-runtime",
           server: { deps: { inline: ["convex-test"] } },
+        },
+      },
+      {
+        resolve: { alias: [onEmbedded] },
+        test: {
+          name: "functions-embedded",
+          include: ["tests/functions/**/*.test.ts"],
+          environment: "edge-runtime",
+        },
+      },
+      {
+        resolve: {
+          alias: [
+            onEmbedded,
+            {
+              find: "@fast-check/vitest",
+              replacement: at("tests/conformance/fastCheckVitest.ts"),
+            },
+          ],
+        },
+        test: {
+          name: "conformance",
+          include: SUITE_FILES,
+          exclude: LEFT_OUT.map(({ file }) => file),
+          environment: "edge-runtime",
+          setupFiles: ["tests/conformance/expectFailures.ts"],
+          provide: { expectedFailures: EXPECTED_FAILURES },
+          server: { deps: { inline: [/@convex-dev/] } },
+          // What they print about the failures they provoke.
+          silent: "passed-only",
+        },
+      },
+      {
+        test: {
+          name: "contract",
+          include: ["tests/contract/**/*.test.ts", "tests/conformance/*.test.ts"],
+          environment: "node",
+          testTimeout: 60_000,
         },
       },
       {
