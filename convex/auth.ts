@@ -1,15 +1,37 @@
+/** Signing in and out, and what a person signs in with. */
 import { v } from "convex/values";
 import { internal } from "./_generated/api.js";
-import { internalMutation, internalQuery } from "./_generated/server.js";
+import type { Id } from "./_generated/dataModel.js";
+import { internalMutation } from "./_generated/server.js";
 import { checkPassword, checkUsername, normalizeUsername } from "./domain/account.js";
 import { equalInConstantTime, hashPassword, hashToken, rehashPassword } from "./lib/crypto.js";
 import * as Env from "./lib/env.js";
-import { publicAction, publicMutation, userMutation, userQuery } from "./lib/functions.js";
+import { fail } from "./lib/errors.js";
+import {
+  publicAction,
+  publicMutation,
+  userAction,
+  userMutation,
+  userQuery,
+} from "./lib/functions.js";
+import * as AccessTokens from "./model/accessTokens.js";
+import * as ApiKeys from "./model/apiKeys.js";
 import * as Audit from "./model/audit.js";
+import * as Challenges from "./model/challenges.js";
+import * as RateLimits from "./model/rateLimits.js";
+import * as SecondFactors from "./model/secondFactors.js";
 import * as Sessions from "./model/sessions.js";
 import * as Settings from "./model/settings.js";
 import * as Users from "./model/users.js";
-import { PASSWORD_CHARS_MAX, TOKEN_CHARS_MAX } from "./protocol/limits.js";
+import {
+  type ChangeReply,
+  changeReply,
+  type ExchangeReply,
+  exchangeReply,
+  type TotpReply,
+  totpReply,
+} from "./protocol/identity.js";
+import { SESSION_LABEL_CHARS_MAX, TOKEN_CHARS_MAX } from "./protocol/limits.js";
 import {
   role,
   type SetUpReply,
@@ -18,9 +40,14 @@ import {
   signInReply,
 } from "./protocol/view.js";
 
-const LABEL_CHARS_MAX = 120;
 /** One answer for each way a sign-in can fail: it tells nobody which names exist. */
-const REFUSED: SignInReply = { ok: false, code: "UNAUTHENTICATED" };
+const REFUSED = { ok: false as const, code: "UNAUTHENTICATED" };
+const LIMITED = { ok: false as const, code: "RATE_LIMITED" };
+const WRONG = {
+  ok: false as const,
+  code: "UNAUTHENTICATED",
+  message: "That is wrong, or the account is locked for a while after too many failures.",
+};
 /** What the password of an unknown user is compared with, so that both take the same time. */
 const NOBODY = `pbkdf2-sha512$210000$${"A".repeat(22)}$${"A".repeat(86)}`;
 
@@ -30,6 +57,9 @@ export const setUp = publicAction({
   returns: setUpReply,
   handler: async (ctx, args): Promise<SetUpReply> => {
     const expected = Env.find("SETUP_TOKEN");
+    if (!(await ctx.runMutation(internal.auth.admitCredential, {}))) {
+      return { ...LIMITED, message: "Too many calls at once: come back in a minute." };
+    }
     if (expected === undefined || !(await isSameToken(args.setupToken, expected))) {
       await ctx.runMutation(internal.auth.noteRefusedSetUp, {});
       return {
@@ -47,17 +77,80 @@ export const setUp = publicAction({
   },
 });
 
-/** Opens a session. The password is hashed here, in an action: it takes longer than a mutation may. */
+/**
+ * Opens a session, or, for an account with one-time codes, a challenge. The password is hashed here,
+ * in an action: it takes longer than a mutation may.
+ */
 export const signIn = publicAction({
   args: { username: v.string(), password: v.string(), label: v.optional(v.string()) },
   returns: signInReply,
   handler: async (ctx, args): Promise<SignInReply> => {
-    if (args.password.length > PASSWORD_CHARS_MAX) return REFUSED;
     const username = normalizeUsername(args.username);
-    const stored: string = await ctx.runQuery(internal.auth.passwordHashOf, { username });
+    // What can be nobody's password is not worth the work; that it is not says nothing about a name.
+    if (!checkPassword(args.password).ok) {
+      return ctx.runMutation(internal.auth.refuseSignIn, { username });
+    }
+    const stored: string | null = await ctx.runMutation(internal.auth.beginSignIn, { username });
+    if (stored === null) return LIMITED;
     const passwordHash = await rehashPassword(args.password, stored);
-    const label = (args.label ?? "").slice(0, LABEL_CHARS_MAX);
+    const label = (args.label ?? "").slice(0, SESSION_LABEL_CHARS_MAX);
     return ctx.runMutation(internal.auth.finishSignIn, { username, passwordHash, label });
+  },
+});
+
+/** Opens the session of a challenge; `code` is a one-time code or a recovery code. Each is used once. */
+export const signInTotp = publicMutation({
+  args: { challenge: v.string(), code: v.string() },
+  returns: signInReply,
+  handler: async (ctx, args): Promise<SignInReply> => {
+    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) return LIMITED;
+    if (args.challenge.length > TOKEN_CHARS_MAX) return REFUSED;
+    const challenge = await Challenges.find(ctx, args.challenge);
+    if (challenge === null) {
+      await Audit.write(ctx, { action: "signIn.refused", actor: "anonymous", detail: "challenge" });
+      return REFUSED;
+    }
+    const account = await Users.get(ctx, challenge.userId);
+    const { user } = account;
+    const actor = `user:${user.username}`;
+    if (user.disabled || user.epoch !== challenge.epoch || Users.isLocked(account)) {
+      await Audit.write(ctx, { action: "signIn.refused", actor });
+      return REFUSED;
+    }
+    const used = await SecondFactors.use(ctx, account, args.code);
+    if (used === null) {
+      await Challenges.countTry(ctx, challenge);
+      await Users.countFailure(ctx, account);
+      await Audit.write(ctx, { action: "signIn.refused", actor, detail: "code" });
+      return REFUSED;
+    }
+    await Challenges.close(ctx, challenge);
+    await Users.clearFailures(ctx, account);
+    await Audit.write(ctx, { action: "signIn.done", actor, detail: used });
+    return Sessions.open(ctx, user, challenge.label);
+  },
+});
+
+/** Exchanges an API key for an access token. */
+export const exchangeKey = publicMutation({
+  args: { key: v.string() },
+  returns: exchangeReply,
+  handler: async (ctx, { key }): Promise<ExchangeReply> => {
+    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) return LIMITED;
+    const row = key.length > TOKEN_CHARS_MAX ? null : await ApiKeys.find(ctx, key);
+    const user = row === null ? null : (await Users.get(ctx, row.userId)).user;
+    if (row === null || user === null || user.disabled || user.epoch !== row.epoch) {
+      const actor = user === null ? "anonymous" : `user:${user.username}`;
+      await Audit.write(ctx, { action: "apiKey.refused", actor });
+      return REFUSED;
+    }
+    if (!(await RateLimits.use(ctx, "tokensOfHolder", row._id)).ok) return LIMITED;
+    await Audit.write(ctx, {
+      action: "apiKey.used",
+      actor: `user:${user.username}`,
+      target: row.name,
+    });
+    return { ok: true, ...(await AccessTokens.grant({ key: row })) };
   },
 });
 
@@ -70,7 +163,8 @@ export const refresh = publicMutation({
     const refreshed = await Sessions.refresh(ctx, refreshToken);
     if (refreshed.kind === "good") return refreshed.reply;
     if (refreshed.kind === "reused") {
-      await Audit.write(ctx, { action: "session.reused", actor: "anonymous" });
+      const { user } = await Users.get(ctx, refreshed.session.userId);
+      await Audit.write(ctx, { action: "session.reused", actor: `user:${user.username}` });
     }
     return REFUSED;
   },
@@ -81,9 +175,77 @@ export const signOut = userMutation("viewer")({
   args: {},
   returns: v.null(),
   handler: async (ctx) => {
-    await Sessions.end(ctx, ctx.sessionId);
-    await Audit.write(ctx, { action: "session.ended", actor: `user:${ctx.user.username}` });
+    await Sessions.end(ctx, requireSession(ctx));
+    await Audit.write(ctx, { action: "session.ended", actor: ctx.actor });
     return null;
+  },
+});
+
+/** Sets another password for the caller, who shows the old one. His other sessions end. */
+export const changePassword = userAction("viewer")({
+  args: { oldPassword: v.string(), newPassword: v.string() },
+  returns: changeReply,
+  handler: async (ctx, args): Promise<ChangeReply> => {
+    const sessionId = requireSession(ctx);
+    const { _id: userId, username } = ctx.user;
+    const checked = checkPassword(args.newPassword);
+    if (!checked.ok) return { ...checked, code: "INVALID_ARGUMENT" };
+    if (!checkPassword(args.oldPassword).ok) return WRONG;
+    const stored: string | null = await ctx.runMutation(internal.auth.beginSignIn, { username });
+    if (stored === null) return { ...LIMITED, message: "Too many tries: come back in a minute." };
+    const oldHash = await rehashPassword(args.oldPassword, stored);
+    const newHash = await hashPassword(checked.value);
+    const change = { userId, sessionId, oldHash, newHash };
+    return ctx.runMutation(internal.auth.finishChange, change);
+  },
+});
+
+/** Makes the seed for an authenticator app, shown this once; `auth:totpConfirm` turns it on. */
+export const totpBegin = userMutation("viewer")({
+  args: {},
+  returns: v.object({ seed: v.string(), uri: v.string() }),
+  handler: async (ctx) => {
+    requireSession(ctx);
+    const account = await Users.get(ctx, ctx.user._id);
+    if (SecondFactors.isOn(account)) {
+      const message = "One-time codes are on already: turn them off first, with a code.";
+      throw fail("ILLEGAL_TRANSITION", message);
+    }
+    await Audit.write(ctx, { action: "totp.begun", actor: ctx.actor });
+    return SecondFactors.begin(ctx, account);
+  },
+});
+
+/** Turns one-time codes on with a first code, which is used with that. */
+export const totpConfirm = userMutation("viewer")({
+  args: { code: v.string() },
+  returns: totpReply,
+  handler: async (ctx, { code }): Promise<TotpReply> => {
+    requireSession(ctx);
+    const account = await Users.get(ctx, ctx.user._id);
+    const recoveryCodes = await SecondFactors.confirm(ctx, account, code);
+    const action = recoveryCodes === null ? "totp.refused" : "totp.on";
+    await Audit.write(ctx, { action, actor: ctx.actor });
+    if (recoveryCodes !== null) return { ok: true, recoveryCodes };
+    return { ...WRONG, message: "That is no code of the seed that was made last." };
+  },
+});
+
+/** Asks the caller for one-time codes no more; he shows one, or a recovery code. */
+export const totpOff = userMutation("viewer")({
+  args: { code: v.string() },
+  returns: changeReply,
+  handler: async (ctx, { code }): Promise<ChangeReply> => {
+    requireSession(ctx);
+    const account = await Users.get(ctx, ctx.user._id);
+    if (Users.isLocked(account) || (await SecondFactors.use(ctx, account, code)) === null) {
+      if (!Users.isLocked(account)) await Users.countFailure(ctx, account);
+      await Audit.write(ctx, { action: "totp.refused", actor: ctx.actor });
+      return WRONG;
+    }
+    await SecondFactors.turnOff(ctx, account);
+    await Audit.write(ctx, { action: "totp.off", actor: ctx.actor });
+    return { ok: true };
   },
 });
 
@@ -92,6 +254,13 @@ export const me = userQuery("viewer")({
   args: {},
   returns: v.object({ username: v.string(), role }),
   handler: (ctx) => ({ username: ctx.user.username, role: ctx.user.role }),
+});
+
+/** Whether one more credential may be tried now. */
+export const admitCredential = internalMutation({
+  args: {},
+  returns: v.boolean(),
+  handler: async (ctx) => (await RateLimits.use(ctx, "credentialsOfAll")).ok,
 });
 
 export const noteRefusedSetUp = internalMutation({
@@ -119,11 +288,26 @@ export const addFirst = internalMutation({
   },
 });
 
-export const passwordHashOf = internalQuery({
+/** The stored hash to compare with, that of nobody for an unknown name; null when it is too much. */
+export const beginSignIn = internalMutation({
   args: { username: v.string() },
-  returns: v.string(),
-  handler: async (ctx, { username }) =>
-    (await Users.find(ctx, username))?.credential.passwordHash ?? NOBODY,
+  returns: v.union(v.null(), v.string()),
+  handler: async (ctx, { username }) => {
+    if (!(await RateLimits.use(ctx, "passwordsOfAll")).ok) return null;
+    if (!(await RateLimits.use(ctx, "passwordsOfAccount", username)).ok) return null;
+    return (await Users.find(ctx, username))?.credential.passwordHash ?? NOBODY;
+  },
+});
+
+/** Refuses a sign-in whose password nobody can have. */
+export const refuseSignIn = internalMutation({
+  args: { username: v.string() },
+  returns: signInReply,
+  handler: async (ctx, { username }): Promise<SignInReply> => {
+    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) return LIMITED;
+    await Audit.write(ctx, { action: "signIn.refused", actor: `user:${username}` });
+    return REFUSED;
+  },
 });
 
 /** Compares, counts a failure or opens a session, and audits: one transaction, which never throws. */
@@ -142,11 +326,48 @@ export const finishSignIn = internalMutation({
       await Audit.write(ctx, { action: "signIn.refused", actor, detail: "password" });
       return REFUSED;
     }
+    if (SecondFactors.isOn(account)) {
+      // Failures stay counted: a known password must not buy more guesses at the code.
+      const challenge = await Challenges.open(ctx, account.user, label);
+      await Audit.write(ctx, { action: "signIn.challenged", actor });
+      return { ok: false, code: "TOTP_REQUIRED", challenge };
+    }
     await Users.clearFailures(ctx, account);
     await Audit.write(ctx, { action: "signIn.done", actor });
     return Sessions.open(ctx, account.user, label);
   },
 });
+
+/** Compares the old password, and keeps the new one or counts a failure. */
+export const finishChange = internalMutation({
+  args: {
+    userId: v.id("users"),
+    sessionId: v.id("sessions"),
+    oldHash: v.string(),
+    newHash: v.string(),
+  },
+  returns: changeReply,
+  handler: async (ctx, { userId, sessionId, oldHash, newHash }): Promise<ChangeReply> => {
+    const account = await Users.get(ctx, userId);
+    const actor = `user:${account.user.username}`;
+    const isLocked = Users.isLocked(account);
+    if (isLocked || !equalInConstantTime(oldHash, account.credential.passwordHash)) {
+      if (!isLocked) await Users.countFailure(ctx, account);
+      await Audit.write(ctx, { action: "password.refused", actor });
+      return WRONG;
+    }
+    await Users.setPassword(ctx, account, newHash);
+    await Sessions.endAllOf(ctx, userId, sessionId);
+    await Audit.write(ctx, { action: "password.changed", actor });
+    return { ok: true };
+  },
+});
+
+/** What a person signs in with is changed by a person who signed in, not by a program with a key. */
+function requireSession({ sessionId }: { sessionId: Id<"sessions"> | null }): Id<"sessions"> {
+  if (sessionId !== null) return sessionId;
+  throw fail("FORBIDDEN", "An API key may not do this: sign in with name and password.");
+}
 
 async function isSameToken(given: string, expected: string): Promise<boolean> {
   return equalInConstantTime(await hashToken(given), await hashToken(expected));

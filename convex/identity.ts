@@ -1,15 +1,19 @@
 import { v } from "convex/values";
 import { internalQuery } from "./_generated/server.js";
-import { requireRegistered, requireUser } from "./lib/functions.js";
+import { type Person, requireRegistered, requireUser } from "./lib/functions.js";
 import { role } from "./protocol/view.js";
 
 /** For the wrappers of actions, which read no tables: who calls, if he has at least this role. */
 export const person = internalQuery({
   args: { needed: role },
-  returns: v.object({ username: v.string(), role }),
-  handler: async (ctx, { needed }) => {
-    const { user } = await requireUser(ctx, needed);
-    return { username: user.username, role: user.role };
+  returns: v.object({
+    user: v.object({ _id: v.id("users"), username: v.string(), role }),
+    sessionId: v.union(v.null(), v.id("sessions")),
+    actor: v.string(),
+  }),
+  handler: async (ctx, { needed }): Promise<Person> => {
+    const { user, sessionId, actor } = await requireUser(ctx, needed);
+    return { user: { _id: user._id, username: user.username, role: user.role }, sessionId, actor };
   },
 });
 

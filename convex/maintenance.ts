@@ -3,12 +3,15 @@ import { internal } from "./_generated/api.js";
 import type { Id } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
 import * as Clock from "./lib/clock.js";
+import * as ApiKeys from "./model/apiKeys.js";
 import * as Assertions from "./model/assertions.js";
+import * as Challenges from "./model/challenges.js";
 import * as Deadlines from "./model/deadlines.js";
 import * as Dispatcher from "./model/dispatcher.js";
 import * as Enrolments from "./model/enrolments.js";
 import * as Jobs from "./model/jobs.js";
 import * as Leases from "./model/leases.js";
+import * as RateLimits from "./model/rateLimits.js";
 import * as Sessions from "./model/sessions.js";
 import * as Timer from "./model/timer.js";
 import { RECLAIM_BATCH } from "./protocol/limits.js";
@@ -51,8 +54,11 @@ export const reclaimExpired = internalMutation({
 /** Deletes rows of identities that are of no more use, a bounded number of each kind. */
 export const prune = internalMutation({
   args: {},
-  returns: v.object({ sessions: v.number(), enrolments: v.number(), assertions: v.number() }),
+  returns: v.record(v.string(), v.number()),
   handler: async (ctx) => ({
+    challenges: await Challenges.prune(ctx),
+    apiKeys: await ApiKeys.prune(ctx),
+    rateLimits: await RateLimits.prune(ctx),
     sessions: await Sessions.prune(ctx),
     enrolments: await Enrolments.prune(ctx),
     assertions: await Assertions.prune(ctx),

@@ -4,8 +4,9 @@ import { attemptReport, failureReason, jobSpec, jobState, phase } from "./protoc
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
 import { bucket, level, sample } from "./protocol/metrics.js";
+import { identityTables } from "./lib/identityTables.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
-import { attemptEnd, role } from "./protocol/view.js";
+import { attemptEnd } from "./protocol/view.js";
 
 /**
  * Two rules shape the tables. What changes periodically never shares a row with what people
@@ -185,37 +186,7 @@ export default defineSchema({
     entries: v.array(logEntry),
   }).index("by_attempt", ["jobId", "attempt", "index"]),
 
-  /** People. Written by model/users. Read by the wrappers on each call. */
-  users: defineTable({
-    username: v.string(),
-    role,
-    disabled: v.boolean(),
-    /** Grows to end all sessions of the user at once. */
-    epoch: v.number(),
-  }).index("by_username", ["username"]),
-
-  /** Secrets of users, apart so that no query of users can show them. Written by model/users. */
-  credentials: defineTable({
-    userId: v.id("users"),
-    passwordHash: v.string(),
-    failures: v.number(),
-    lockedUntil: v.number(),
-  }).index("by_user", ["userId"]),
-
-  /** Signed-in sessions. Written by model/sessions. Deleted by signOut and prune. */
-  sessions: defineTable({
-    userId: v.id("users"),
-    epoch: v.number(),
-    refreshHash: v.string(),
-    /** The token before the last rotation; its use ends the session unless it comes at once. */
-    previousHash: v.optional(v.string()),
-    rotatedAt: v.number(),
-    expiresAt: v.number(),
-    label: v.string(),
-  })
-    .index("by_refresh_hash", ["refreshHash"])
-    .index("by_previous_hash", ["previousHash"])
-    .index("by_expiry", ["expiresAt"]),
+  ...identityTables,
 
   /** One-time invitations for executors. Written by model/enrolments. Deleted by use and prune. */
   enrolments: defineTable({
@@ -255,15 +226,6 @@ export default defineSchema({
   secretBoxes: defineTable({ secretId: v.id("secrets"), box: v.string() }).index("by_secret", [
     "secretId",
   ]),
-
-  /** Append-only record of what people and executors did to identities. Written by model/audit. */
-  audit: defineTable({
-    at: v.number(),
-    action: v.string(),
-    actor: v.string(),
-    target: v.optional(v.string()),
-    detail: v.optional(v.string()),
-  }),
 
   /** Counts of each minute, hour, day and of all time. Written by model/metrics. Deleted by prune. */
   metrics: defineTable({ level, start: v.number(), ...bucket.fields }).index("by_start", [

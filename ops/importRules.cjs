@@ -7,7 +7,7 @@ const rows = {
   "convex/domain": { own: ["convex/domain", "convex/protocol"], packages: [] },
   "convex/lib": {
     own: ["convex/lib", "convex/protocol", "convex/_generated"],
-    packages: ["convex", "convex-helpers"],
+    packages: ["convex", "convex-helpers", "otpauth"],
   },
   "convex/model": {
     own: ["convex/model", "convex/domain", "convex/lib", "convex/protocol", "convex/_generated"],

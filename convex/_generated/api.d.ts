@@ -9,6 +9,8 @@
  */
 
 import type * as admin from "../admin.js";
+import type * as apiKeys from "../apiKeys.js";
+import type * as audit from "../audit.js";
 import type * as auth from "../auth.js";
 import type * as crons from "../crons.js";
 import type * as dispatch from "../dispatch.js";
@@ -27,22 +29,30 @@ import type * as domain_retry from "../domain/retry.js";
 import type * as domain_rollup from "../domain/rollup.js";
 import type * as domain_secret from "../domain/secret.js";
 import type * as domain_submission from "../domain/submission.js";
+import type * as domain_tokenBucket from "../domain/tokenBucket.js";
 import type * as executors from "../executors.js";
 import type * as http from "../http.js";
 import type * as identity from "../identity.js";
 import type * as jobs from "../jobs.js";
+import type * as lib_arguments from "../lib/arguments.js";
 import type * as lib_box from "../lib/box.js";
 import type * as lib_clock from "../lib/clock.js";
 import type * as lib_crypto from "../lib/crypto.js";
 import type * as lib_env from "../lib/env.js";
 import type * as lib_errors from "../lib/errors.js";
 import type * as lib_functions from "../lib/functions.js";
+import type * as lib_identityTables from "../lib/identityTables.js";
+import type * as lib_recoveryCode from "../lib/recoveryCode.js";
+import type * as lib_totp from "../lib/totp.js";
 import type * as logs from "../logs.js";
 import type * as maintenance from "../maintenance.js";
 import type * as metrics from "../metrics.js";
+import type * as model_accessTokens from "../model/accessTokens.js";
+import type * as model_apiKeys from "../model/apiKeys.js";
 import type * as model_assertions from "../model/assertions.js";
 import type * as model_attempts from "../model/attempts.js";
 import type * as model_audit from "../model/audit.js";
+import type * as model_challenges from "../model/challenges.js";
 import type * as model_deadlines from "../model/deadlines.js";
 import type * as model_dispatcher from "../model/dispatcher.js";
 import type * as model_enrolments from "../model/enrolments.js";
@@ -53,6 +63,8 @@ import type * as model_leases from "../model/leases.js";
 import type * as model_logs from "../model/logs.js";
 import type * as model_metrics from "../model/metrics.js";
 import type * as model_outcomes from "../model/outcomes.js";
+import type * as model_rateLimits from "../model/rateLimits.js";
+import type * as model_secondFactors from "../model/secondFactors.js";
 import type * as model_secrets from "../model/secrets.js";
 import type * as model_sessions from "../model/sessions.js";
 import type * as model_settings from "../model/settings.js";
@@ -63,6 +75,7 @@ import type * as model_transitions from "../model/transitions.js";
 import type * as model_users from "../model/users.js";
 import type * as protocol_errors from "../protocol/errors.js";
 import type * as protocol_executor from "../protocol/executor.js";
+import type * as protocol_identity from "../protocol/identity.js";
 import type * as protocol_job from "../protocol/job.js";
 import type * as protocol_limits from "../protocol/limits.js";
 import type * as protocol_log from "../protocol/log.js";
@@ -70,6 +83,8 @@ import type * as protocol_metrics from "../protocol/metrics.js";
 import type * as protocol_secret from "../protocol/secret.js";
 import type * as protocol_view from "../protocol/view.js";
 import type * as secrets from "../secrets.js";
+import type * as sessions from "../sessions.js";
+import type * as users from "../users.js";
 
 import type {
   ApiFromModules,
@@ -79,6 +94,8 @@ import type {
 
 declare const fullApi: ApiFromModules<{
   admin: typeof admin;
+  apiKeys: typeof apiKeys;
+  audit: typeof audit;
   auth: typeof auth;
   crons: typeof crons;
   dispatch: typeof dispatch;
@@ -97,22 +114,30 @@ declare const fullApi: ApiFromModules<{
   "domain/rollup": typeof domain_rollup;
   "domain/secret": typeof domain_secret;
   "domain/submission": typeof domain_submission;
+  "domain/tokenBucket": typeof domain_tokenBucket;
   executors: typeof executors;
   http: typeof http;
   identity: typeof identity;
   jobs: typeof jobs;
+  "lib/arguments": typeof lib_arguments;
   "lib/box": typeof lib_box;
   "lib/clock": typeof lib_clock;
   "lib/crypto": typeof lib_crypto;
   "lib/env": typeof lib_env;
   "lib/errors": typeof lib_errors;
   "lib/functions": typeof lib_functions;
+  "lib/identityTables": typeof lib_identityTables;
+  "lib/recoveryCode": typeof lib_recoveryCode;
+  "lib/totp": typeof lib_totp;
   logs: typeof logs;
   maintenance: typeof maintenance;
   metrics: typeof metrics;
+  "model/accessTokens": typeof model_accessTokens;
+  "model/apiKeys": typeof model_apiKeys;
   "model/assertions": typeof model_assertions;
   "model/attempts": typeof model_attempts;
   "model/audit": typeof model_audit;
+  "model/challenges": typeof model_challenges;
   "model/deadlines": typeof model_deadlines;
   "model/dispatcher": typeof model_dispatcher;
   "model/enrolments": typeof model_enrolments;
@@ -123,6 +148,8 @@ declare const fullApi: ApiFromModules<{
   "model/logs": typeof model_logs;
   "model/metrics": typeof model_metrics;
   "model/outcomes": typeof model_outcomes;
+  "model/rateLimits": typeof model_rateLimits;
+  "model/secondFactors": typeof model_secondFactors;
   "model/secrets": typeof model_secrets;
   "model/sessions": typeof model_sessions;
   "model/settings": typeof model_settings;
@@ -133,6 +160,7 @@ declare const fullApi: ApiFromModules<{
   "model/users": typeof model_users;
   "protocol/errors": typeof protocol_errors;
   "protocol/executor": typeof protocol_executor;
+  "protocol/identity": typeof protocol_identity;
   "protocol/job": typeof protocol_job;
   "protocol/limits": typeof protocol_limits;
   "protocol/log": typeof protocol_log;
@@ -140,6 +168,8 @@ declare const fullApi: ApiFromModules<{
   "protocol/secret": typeof protocol_secret;
   "protocol/view": typeof protocol_view;
   secrets: typeof secrets;
+  sessions: typeof sessions;
+  users: typeof users;
 }>;
 
 /**

@@ -1,7 +1,9 @@
 /**
  * Authentication by construction: every public function is made by a builder of this file, and each
- * product carries its `access` mark, which a test demands. The identity rows read here (point reads,
- * at most two a call) are the only use of ctx.db outside model/.
+ * product carries its `access` mark, which a test compares with docs/permissions.md. The identity rows
+ * read here (point reads, at most two a call, of rows that change with people and not with time) are
+ * the only use of ctx.db outside model/. No clock is read: an access token does not outlive what it
+ * was made from, and prune deletes what is over.
  */
 import {
   customAction,
@@ -14,14 +16,25 @@ import type { Doc, Id } from "../_generated/dataModel.js";
 import { internal } from "../_generated/api.js";
 import { action, type ActionCtx, mutation, query, type QueryCtx } from "../_generated/server.js";
 import { ROLES, type Role } from "../protocol/view.js";
+import { checkArguments } from "./arguments.js";
 import { fail } from "./errors.js";
 import * as Env from "./env.js";
 
 export type Access = Role | "executor" | "arguments";
-export type Caller = { user: Doc<"users">; sessionId: Id<"sessions"> };
+/**
+ * Who calls. `user.role` is what the call may do: of an API key, the lesser of its own role and its
+ * user's. `sessionId` is null for an API key. `actor` is for the audit.
+ */
+export type Caller = {
+  user: Doc<"users">;
+  sessionId: Id<"sessions"> | null;
+  actor: string;
+};
 export type ExecutorClaims = { boot: string; bootAt: number };
 /** A caller as an action knows it. */
-type Person = { username: string; role: Role };
+export type Person = Omit<Caller, "user"> & {
+  user: { _id: Id<"users">; username: string; role: Role };
+};
 type Process = { executorId: Id<"executors">; boot: string };
 
 /** Fondation's own audience: what `aud` of every token must be. */
@@ -75,9 +88,9 @@ export const userAction = (needed: Role) =>
   marked(
     customAction(
       action,
-      customCtx(async (ctx: ActionCtx): Promise<{ user: Person }> => {
-        return { user: await ctx.runQuery(internal.identity.person, { needed }) };
-      }),
+      customCtx(async (ctx: ActionCtx): Promise<Person> =>
+        ctx.runQuery(internal.identity.person, { needed }),
+      ),
     ),
     needed,
   );
@@ -108,24 +121,43 @@ export const publicMutation = marked(customMutation(mutation, NoOp), "arguments"
 /** Action whose arguments are the credential. The exact list of them is in a test. */
 export const publicAction = marked(customAction(action, NoOp), "arguments");
 
-/** The person who calls; throws UNAUTHENTICATED or FORBIDDEN. */
+/** Who calls, if it is somebody with at least this role; throws UNAUTHENTICATED or FORBIDDEN. */
 export async function requireUser(ctx: QueryCtx, needed: Role): Promise<Caller> {
+  const login = await findLogin(ctx);
+  const user = login === null ? null : await ctx.db.get("users", login.row.userId);
+  if (login === null || user === null || user.disabled || user.epoch !== login.row.epoch) {
+    throw fail("UNAUTHENTICATED", "The session has ended: sign in again.");
+  }
+  const role = lesser(user.role, login.role ?? user.role);
+  if (ROLES.indexOf(role) < ROLES.indexOf(needed)) {
+    throw fail("FORBIDDEN", `This needs the role ${needed}; ${user.username} is ${role} here.`);
+  }
+  const actor = `user:${user.username}`;
+  return login.role === null
+    ? { user, sessionId: login.row._id, actor }
+    : { user: { ...user, role }, sessionId: null, actor: `${actor} by key ${login.row.name}` };
+}
+
+type Login = { role: null; row: Doc<"sessions"> } | { role: Role; row: Doc<"apiKeys"> };
+
+/** The session or the API key that an access token was made from; null when it is no more. */
+async function findLogin(ctx: QueryCtx): Promise<Login | null> {
   const identity = await ctx.auth.getUserIdentity();
   if (identity?.issuer !== issuer("user")) throw fail("UNAUTHENTICATED", "Sign in first.");
-  const sid = identity["sid"];
-  const sessionId = typeof sid === "string" ? ctx.db.normalizeId("sessions", sid) : null;
-  const session = sessionId === null ? null : await ctx.db.get("sessions", sessionId);
-  if (session?.userId !== identity.subject) {
-    throw fail("UNAUTHENTICATED", "The session has ended: sign in again.");
+  const { sid, key, subject } = identity;
+  if (typeof sid === "string") {
+    const sessionId = ctx.db.normalizeId("sessions", sid);
+    const row = sessionId === null ? null : await ctx.db.get("sessions", sessionId);
+    return row?.userId === subject ? { role: null, row } : null;
   }
-  const user = await ctx.db.get("users", session.userId);
-  if (user === null || user.disabled || user.epoch !== session.epoch) {
-    throw fail("UNAUTHENTICATED", "The session has ended: sign in again.");
-  }
-  if (ROLES.indexOf(user.role) < ROLES.indexOf(needed)) {
-    throw fail("FORBIDDEN", `This needs the role ${needed}; ${user.username} is ${user.role}.`);
-  }
-  return { user, sessionId: session._id };
+  const apiKeyId = typeof key === "string" ? ctx.db.normalizeId("apiKeys", key) : null;
+  const row = apiKeyId === null ? null : await ctx.db.get("apiKeys", apiKeyId);
+  return row?.userId === subject ? { role: row.role, row } : null;
+}
+
+/** The lesser of two roles. */
+export function lesser(a: Role, b: Role): Role {
+  return ROLES.indexOf(a) < ROLES.indexOf(b) ? a : b;
 }
 
 async function requireExecutor(
@@ -163,12 +195,24 @@ export async function requireRegistered(ctx: QueryCtx) {
   return { executor, claims };
 }
 
-/** Puts the access mark on all that a builder makes; the builder's type stays as it is. */
+type Definition = { handler: (ctx: never, args: unknown) => unknown };
+
+/**
+ * Caps the arguments and puts the access mark on all that a builder makes; the builder's type stays
+ * as it is. The cap comes after the identity: who may not call learns nothing about arguments.
+ */
 function marked<Builder extends (definition: never) => object>(
   builder: Builder,
   access: Access,
 ): Builder {
-  const build = (definition: never) => Object.assign(builder(definition), { access });
+  const build = (definition: Definition) => {
+    const handler = (ctx: never, args: unknown) => {
+      checkArguments(args);
+      return definition.handler(ctx, args);
+    };
+    // The definition as it came, its handler behind the cap.
+    return Object.assign(builder({ ...definition, handler } as never), { access });
+  };
   // The product only gains a property, so it is whatever the builder's overloads promise.
   return build as unknown as Builder;
 }

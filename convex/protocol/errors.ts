@@ -11,7 +11,9 @@ export const ERROR_CODES = [
   "NOT_FOUND",
   /** An argument that can never be right: malformed repository, ref, limit, prompt. */
   "INVALID_ARGUMENT",
-  /** The state of the job does not allow what was asked. */
+  /** Too many calls for now; the message says when to come back. */
+  "RATE_LIMITED",
+  /** The state of the job, or of what else was named, does not allow what was asked. */
   "ILLEGAL_TRANSITION",
   /** The write carries a token that is no longer the job's: nothing was changed. */
   "STALE_LEASE",

@@ -106,6 +106,40 @@ export const SECRET_CHARS_MAX = 8_192;
 export const SECRETS_MAX = 500;
 /** Boxes that one step of re-sealing opens and seals. */
 export const RESEAL_BATCH = 50;
+/** A sign-in whose password was right waits this long for its one-time code, and takes this many. */
+export const CHALLENGE_MS = 5 * 60_000;
+export const CHALLENGE_TRIES_MAX = 5;
+export const RECOVERY_CODES = 8;
+/** Sessions of one user: the oldest ends when one more is opened. */
+export const SESSIONS_PER_USER_MAX = 50;
+export const SESSION_LABEL_CHARS_MAX = 120;
+export const API_KEYS_PER_USER_MAX = 20;
+export const API_KEY_NAME_CHARS_MAX = 64;
+export const API_KEY_MS_MAX = 366 * 24 * 60 * 60_000;
+/** Characters of a field in an audit row: names come from whoever tries to sign in. */
+export const AUDIT_FIELD_CHARS_MAX = 200;
+
+/** Lines of the audit in one page of its export. */
+export const AUDIT_EXPORT_PAGE = 500;
+
+// -- arguments --
+/** Characters of a text in the arguments of a public function, where LONG_ARGUMENTS names no other. */
+export const ARGUMENT_CHARS_MAX = 8_192;
+/** Characters of all texts of a call: what a call stores stays below a document of 1 MiB. */
+export const ARGUMENT_CHARS_TOTAL_MAX = 1_000_000;
+/** Items of a list in arguments. */
+export const ARGUMENT_ITEMS_MAX = 1_000;
+export const ARGUMENT_DEPTH_MAX = 16;
+/** Fields, wherever they stand in arguments, that may hold longer texts. Handlers check further. */
+export const LONG_ARGUMENTS: Readonly<Record<string, number>> = {
+  prompt: PROMPT_CHARS_MAX,
+  /** Of log entries and of templates. */
+  text: PROMPT_CHARS_MAX,
+  /** Cut, not refused, past RESULT_CHARS_MAX and PATCH_CHARS_MAX: an attempt's end must be told. */
+  result: 4 * RESULT_CHARS_MAX,
+  patch: 4 * PATCH_CHARS_MAX,
+  message: 4 * RESULT_CHARS_MAX,
+};
 
 // -- metrics --
 /** Events that one step of the roll-up reads. */

@@ -99,7 +99,10 @@ export const executorView = v.object({
 });
 export type ExecutorView = Infer<typeof executorView>;
 
-/** Answer of `auth:signIn` and `auth:refresh`. expiresAt is of the access token, ms. */
+/**
+ * Answer of `auth:signIn`, `auth:signInTotp` and `auth:refresh`. expiresAt is of the access token, ms.
+ * With the code TOTP_REQUIRED comes a challenge: send it to `auth:signInTotp` with the one-time code.
+ */
 export const signInReply = v.union(
   v.object({
     ok: v.literal(true),
@@ -107,7 +110,7 @@ export const signInReply = v.union(
     refreshToken: v.string(),
     expiresAt: v.number(),
   }),
-  v.object({ ok: v.literal(false), code: v.string() }),
+  v.object({ ok: v.literal(false), code: v.string(), challenge: v.optional(v.string()) }),
 );
 export type SignInReply = Infer<typeof signInReply>;
 

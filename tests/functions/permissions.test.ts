@@ -92,12 +92,16 @@ async function ids(): Promise<Ids> {
   const { executorId } = await world.executor(unique("box"));
   const { userId, sessionId } = await world.user("viewer", unique("viewer"));
   const secretId = await world.secret(unique("hook"));
+  const own = await world.user("viewer", unique("viewer"));
+  const made = { name: "ci", role: "viewer", lifeMs: 60_000 } as const;
+  const { apiKeyId } = await own.mutation(api.apiKeys.create, made);
   return {
     secrets: [secretId],
     jobs: [jobId],
     executors: [executorId],
     users: [userId],
     sessions: [sessionId],
+    apiKeys: [apiKeyId],
   };
 }
 

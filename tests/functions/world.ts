@@ -67,6 +67,13 @@ export class World {
   async user(role: Role, username: string = role) {
     const { userId, sessionId } = await this.t.run(async (ctx) => {
       const user = await ctx.db.insert("users", { username, role, disabled: false, epoch: 0 });
+      const passwordHash = "of no password";
+      await ctx.db.insert("credentials", {
+        userId: user,
+        passwordHash,
+        failures: 0,
+        lockedUntil: 0,
+      });
       const session = await ctx.db.insert("sessions", {
         userId: user,
         epoch: 0,

@@ -1,0 +1,85 @@
+/** One-time codes and what stands in for them; the only writer of `totp` and `recovery`. */
+import type { Doc } from "../_generated/dataModel.js";
+import type { MutationCtx } from "../_generated/server.js";
+import * as Box from "../lib/box.js";
+import * as Clock from "../lib/clock.js";
+import { hashToken } from "../lib/crypto.js";
+import { makeRecoveryCode, normalizeRecoveryCode } from "../lib/recoveryCode.js";
+import * as Totp from "../lib/totp.js";
+import { RECOVERY_CODES } from "../protocol/limits.js";
+import type { Account } from "./users.js";
+
+/** Whether a sign-in to the account needs a code. */
+export function isOn({ credential }: Account): boolean {
+  return credential.totp?.confirmed === true;
+}
+
+/** Makes a seed that waits for its first code; one that waited is replaced. Not for an account that is on. */
+export async function begin(
+  ctx: MutationCtx,
+  { user, credential }: Account,
+): Promise<{ seed: string; uri: string }> {
+  const seed = Totp.makeSeed();
+  const box = await Box.seal(seed, placeOf(credential));
+  await ctx.db.patch("credentials", credential._id, {
+    totp: { box, confirmed: false, lastStep: 0 },
+  });
+  return { seed, uri: Totp.toUri(seed, user.username) };
+}
+
+/** Turns codes on, if this is one of the seed that waits; hands out the recovery codes. That code is used. */
+export async function confirm(
+  ctx: MutationCtx,
+  { credential }: Account,
+  code: string,
+): Promise<string[] | null> {
+  const { totp } = credential;
+  if (totp === undefined || totp.confirmed) return null;
+  const lastStep = await freshStep(credential, code);
+  if (lastStep === null) return null;
+  const codes = Array.from({ length: RECOVERY_CODES }, makeRecoveryCode);
+  const recovery = await Promise.all(codes.map((one) => hashToken(normalizeRecoveryCode(one))));
+  await ctx.db.patch("credentials", credential._id, {
+    totp: { box: totp.box, confirmed: true, lastStep },
+    recovery,
+  });
+  return codes;
+}
+
+/** Uses a one-time code or a recovery code up; false when it is neither, or was used. */
+export async function use(
+  ctx: MutationCtx,
+  { credential }: Account,
+  code: string,
+): Promise<"totp" | "recovery" | null> {
+  const { totp, recovery = [] } = credential;
+  if (totp?.confirmed !== true) return null;
+  const hash = await hashToken(normalizeRecoveryCode(code));
+  if (recovery.includes(hash)) {
+    const left = recovery.filter((one) => one !== hash);
+    await ctx.db.patch("credentials", credential._id, { recovery: left });
+    return "recovery";
+  }
+  const lastStep = await freshStep(credential, code);
+  if (lastStep === null) return null;
+  await ctx.db.patch("credentials", credential._id, { totp: { ...totp, lastStep } });
+  return "totp";
+}
+
+/** Asks for codes no more. */
+export async function turnOff(ctx: MutationCtx, { credential }: Account): Promise<void> {
+  await ctx.db.patch("credentials", credential._id, { totp: undefined, recovery: undefined });
+}
+
+/** The step of a code that no later or equal one was used before; null for any other text. */
+async function freshStep(credential: Doc<"credentials">, code: string): Promise<number | null> {
+  const { totp } = credential;
+  if (totp === undefined || !/^[0-9]{6}$/.test(code)) return null;
+  const seed = await Box.open(totp.box, placeOf(credential));
+  const step = Totp.findStep(seed, code, Clock.now());
+  return step !== null && step > totp.lastStep ? step : null;
+}
+
+function placeOf(credential: Doc<"credentials">): Box.Place {
+  return { table: "credentials", owner: credential._id };
+}
