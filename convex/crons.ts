@@ -6,4 +6,6 @@ const crons = cronJobs();
 crons.interval("reclaim expired", { minutes: 1 }, internal.maintenance.reclaimExpired, {});
 crons.interval("prune identities", { minutes: 10 }, internal.maintenance.prune, {});
 crons.interval("roll up metrics", { minutes: 1 }, internal.metrics.tick, {});
+crons.interval("evaluate alerts", { minutes: 1 }, internal.alerts.evaluate, {});
+crons.interval("audit the queue", { minutes: 10 }, internal.selfAudit.begin, {});
 export default crons;

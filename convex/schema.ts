@@ -3,6 +3,8 @@ import { v } from "convex/values";
 import { attemptReport, failureReason, jobSpec, jobState, phase } from "./protocol/job.js";
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
+import { alertRow, alertSettings, deliveryStatus, disk, messageKind } from "./protocol/alerts.js";
+import { part, verdict, violation } from "./protocol/selfAudit.js";
 import { bucket, level, sample } from "./protocol/metrics.js";
 import { identityTables } from "./lib/identityTables.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
@@ -143,6 +145,8 @@ export default defineSchema({
      * a heartbeat no longer names the attempt. At most one item a slot.
      */
     owed: v.array(v.object({ jobId: v.id("jobs"), token: v.number(), ordinal: v.number() })),
+    /** As the last heartbeat reported it; here, because heartbeats write no other row. */
+    disk: v.optional(disk),
   })
     .index("by_executor", ["executorId"])
     .index("by_expiry", ["expiresAt"]),
@@ -246,6 +250,47 @@ export default defineSchema({
     sample,
     /** Whether events were left over. */
     isBehind: v.boolean(),
+  }),
+
+  /** What operators must know of. Written by model/alerts. Resolved ones are deleted by prune. */
+  alerts: defineTable(alertRow).index("by_status", ["status"]).index("by_resolved", ["resolvedAt"]),
+
+  /** What raises alerts, at most one row. Written by model/alerts. */
+  alertSettings: defineTable(alertSettings),
+
+  /** Messages to the webhook. Written by model/outbox. Deleted by prune once sent or given up. */
+  outbox: defineTable({
+    alertId: v.optional(v.id("alerts")),
+    kind: messageKind,
+    title: v.string(),
+    body: v.string(),
+    /** The same for each attempt, so that a receiver can tell a repeat. */
+    idempotencyKey: v.string(),
+    at: v.number(),
+    status: deliveryStatus,
+    attempts: v.number(),
+    /** Next attempt; end of the one under way; when it was given up. */
+    dueAt: v.number(),
+    sentAt: v.optional(v.number()),
+    error: v.optional(v.string()),
+  })
+    .index("by_status", ["status", "dueAt"])
+    .index("by_alert", ["alertId"]),
+
+  /** The round of the self-audit under way, and the last verdict, one row. Written by model/selfAudit. */
+  selfAudit: defineTable({
+    generation: v.number(),
+    /** Where the round stands; null between rounds. */
+    part: v.union(part, v.null()),
+    cursor: v.number(),
+    steps: v.number(),
+    startedAt: v.number(),
+    stepAt: v.number(),
+    checked: v.number(),
+    found: v.array(violation),
+    total: v.number(),
+    isComplete: v.boolean(),
+    verdict: v.union(verdict, v.null()),
   }),
 
   /** Facts of the deployment, one row. Written by model/settings. */

@@ -19,6 +19,8 @@ export type Piece = {
 
 /** Rows of the table of transitions in which an attempt is under way. */
 const HELD: readonly string[] = ["assigned", "running", "canceling"];
+/** Rows of that table that are no state of their own. */
+const STATE_OF_ROW: Record<string, string> = { canceling: "running", held: "waiting" };
 const TERMINAL = ["succeeded", "failed", "canceled"] as const;
 
 /**
@@ -146,7 +148,7 @@ function countable(tokens: Tokens | undefined): Tokens {
 function move(moves: Record<string, number>, { from, to }: Doc<"events">): void {
   const add = (row: string, by: number) => {
     if (row === "none" || TERMINAL.some((kind) => kind === row)) return;
-    const state = row === "canceling" ? "running" : row;
+    const state = STATE_OF_ROW[row] ?? row;
     moves[state] = (moves[state] ?? 0) + by;
   };
   add(from, -1);

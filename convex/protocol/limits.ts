@@ -152,3 +152,41 @@ export const SPEND_KEYS_MAX = 20;
 export const SPEND_KEY_CHARS_MAX = 200;
 /** Online executors that a sample counts. */
 export const SAMPLE_EXECUTORS_MAX = 100;
+
+// -- alerts --
+/** Alerts of one status that one look reads; far above rules times executors. */
+export const ALERTS_LIVE_MAX = 500;
+/** Online and lost executors, each, that the rules look at. */
+export const ALERT_EXECUTORS_MAX = 100;
+export const ACKNOWLEDGEMENT_CHARS_MAX = 500;
+/** How often a message is tried: the last attempt comes about an hour and a half after the first. */
+export const DELIVERY_ATTEMPTS_MAX = 8;
+/** How long the webhook may take to answer. */
+export const DELIVERY_TIMEOUT_MS = 10_000;
+/** An attempt without an answer by then has died. */
+export const DELIVERY_MS_MAX = 60_000;
+export const DELIVERY_ERROR_CHARS_MAX = 300;
+/** A message that is neither sent nor given up by then is stuck. */
+export const OUTBOX_AGE_MS_MAX = 3 * 60 * 60_000;
+/** Late messages that one look takes up again. */
+export const OUTBOX_BATCH = 64;
+
+// -- self-audit --
+/** Rows that one page of a part looks at. */
+export const AUDIT_JOBS_PAGE = 32;
+export const AUDIT_EXECUTORS_PAGE = 8;
+export const AUDIT_ROWS_PAGE = 200;
+/** Characters of reports after which a page of jobs ends early. */
+export const AUDIT_REPORT_CHARS_MAX = 1_000_000;
+/** Latest attempts of a job, and last chunks of its log, that a round looks at. */
+export const AUDIT_SEEN_ATTEMPTS = 3;
+export const AUDIT_CHUNKS = 2;
+/** Pages of one part in a round; what exceeds it makes the verdict incomplete. */
+export const AUDIT_STEPS_MAX = 500;
+export const AUDIT_VIOLATIONS_MAX = 50;
+/** A round that has not moved for this long has died. */
+export const AUDIT_STALLED_MS = 5 * 60_000;
+/** Jobs of a state up to which counters are recounted in one transaction. */
+export const RECOUNT_MAX = 1_000;
+/** Chunks of one log that an audit of everything reads at once. */
+export const LOG_CHUNKS_PER_LOG_MAX = 64;

@@ -96,6 +96,7 @@ async function ids(): Promise<Ids> {
   const made = { name: "ci", role: "viewer", lifeMs: 60_000 } as const;
   const { apiKeyId } = await own.mutation(api.apiKeys.create, made);
   return {
+    alerts: [await world.alert()],
     secrets: [secretId],
     jobs: [jobId],
     executors: [executorId],

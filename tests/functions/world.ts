@@ -131,6 +131,13 @@ export class World {
     return (await this.t.mutation(internal.secrets.keep, kept)).secretId;
   }
 
+  /** An open alert. */
+  async alert(): Promise<Id<"alerts">> {
+    const alert = { key: "spend", rule: "spend", severity: "P2", title: "t", detail: "d" } as const;
+    const row = { ...alert, status: "open", since: START, openedAt: START } as const;
+    return this.t.run((ctx) => ctx.db.insert("alerts", row));
+  }
+
   async job(jobId: Id<"jobs">): Promise<Doc<"jobs">> {
     const job = await this.t.run((ctx) => ctx.db.get("jobs", jobId));
     if (job === null) throw new Error("no such job");

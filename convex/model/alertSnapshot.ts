@@ -1,0 +1,91 @@
+import type { Doc } from "../_generated/dataModel.js";
+import type { QueryCtx } from "../_generated/server.js";
+import type { Snapshot } from "../domain/alerts.js";
+import * as RollUp from "../domain/rollup.js";
+import * as Clock from "../lib/clock.js";
+import { ALERT_EXECUTORS_MAX } from "../protocol/limits.js";
+import * as Metrics from "./metrics.js";
+import * as Outbox from "./outbox.js";
+import * as SelfAudit from "./selfAudit.js";
+import * as Slots from "./slots.js";
+
+const MINUTE = 60_000;
+const RECENT_MINUTES = 15;
+const LATELY_MS = 5 * MINUTE;
+
+/**
+ * Reads all that the rules look at, each range with a bound: some 500 documents at a hundred executors,
+ * however many jobs there are. For a stale query: heartbeats write leases all the time.
+ */
+export async function take(ctx: QueryCtx): Promise<Snapshot> {
+  const now = Clock.now();
+  const queue = await Metrics.now(ctx);
+  const dispatcher = await ctx.db.query("dispatcher").first();
+  const rollUp = await Metrics.progress(ctx);
+  const { recent, assignedLately } = await lately(ctx, now);
+  const today = await Metrics.since(ctx, { level: "day", start: RollUp.startOf("day", now) }, 1);
+  const audit = await SelfAudit.verdict(ctx);
+  return {
+    now,
+    pending: queue.pendingUpTo,
+    oldestMs: queue.oldestPendingSince === null ? 0 : Math.max(0, now - queue.oldestPendingSince),
+    hasFreeSlot: (await Slots.first(ctx, 1)).length > 0,
+    dispatcher: dispatcher === null ? null : { status: dispatcher.status, since: dispatcher.since },
+    executors: await executors(ctx),
+    recent,
+    assignedLately,
+    spentTodayUsd: RollUp.dollars(today[0]?.micros ?? 0),
+    rollUp: rollUp === null ? null : { rolledAt: rollUp.rolledAt, isBehind: rollUp.isBehind },
+    audit,
+    failedDeliveries: await Outbox.countFailed(ctx, now - 60 * MINUTE),
+  };
+}
+
+/** What the minutes of the last quarter of an hour counted. */
+async function lately(ctx: QueryCtx, now: number) {
+  const start = RollUp.startOf("minute", now - RECENT_MINUTES * MINUTE);
+  const minutes = await Metrics.since(ctx, { level: "minute", start }, RECENT_MINUTES + 1);
+  const recent = { ended: 0, failed: 0, reclaimed: 0 };
+  let assignedLately = 0;
+  for (const { start: at, attempts, assigned } of minutes) {
+    // Canceled and interrupted attempts say nothing about whether jobs can succeed.
+    recent.ended += attempts.succeeded + attempts.failed + attempts.expired;
+    recent.failed += attempts.failed;
+    recent.reclaimed += attempts.expired;
+    if (at >= now - LATELY_MS) assignedLately += assigned;
+  }
+  return { recent, assignedLately };
+}
+
+async function executors(ctx: QueryCtx): Promise<Snapshot["executors"]> {
+  const seen: Snapshot["executors"] = [];
+  for (const presence of ["online", "lost"] as const) {
+    const rows = await ctx.db
+      .query("executors")
+      .withIndex("by_presence", (q) => q.eq("presence", presence))
+      .order("desc")
+      .take(ALERT_EXECUTORS_MAX);
+    for (const row of rows) if (!row.revoked) seen.push(await see(ctx, row, presence));
+  }
+  return seen;
+}
+
+async function see(
+  ctx: QueryCtx,
+  row: Doc<"executors">,
+  presence: "online" | "lost",
+): Promise<Snapshot["executors"][number]> {
+  const lease = await ctx.db
+    .query("leases")
+    .withIndex("by_executor", (q) => q.eq("executorId", row._id))
+    .first();
+  return {
+    id: row._id,
+    name: row.name,
+    presence,
+    presenceSince: row.presenceSince,
+    takesWork: Slots.isOpen(row),
+    unhealthy: row.unhealthy,
+    ...(lease?.disk === undefined ? {} : { disk: lease.disk }),
+  };
+}
