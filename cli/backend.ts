@@ -18,7 +18,13 @@ import { CommandError, usageError } from "./errors.js";
 
 export type JobId = JobView["jobId"];
 export type Person = { username: string; password: string };
-export type Submission = { repository: string; ref?: string; prompt: string };
+export type Submission = {
+  repository: string;
+  ref?: string;
+  prompt: string;
+  /** null lets it run beside other jobs of its branch. */
+  concurrencyKey?: string | null;
+};
 type SignedIn = Extract<SignInReply, { ok: true }>;
 /** Ends a subscription. */
 export type Unsubscribe = () => void;

@@ -1,31 +1,40 @@
 import { v } from "convex/values";
-import { internalMutation, internalQuery } from "./_generated/server.js";
+import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
 import { checkName } from "./domain/executor.js";
 import { accept } from "./lib/errors.js";
 import * as Audit from "./model/audit.js";
+import * as Bulk from "./model/bulk.js";
+import type { JobEvent } from "./model/change.js";
 import * as Enrolments from "./model/enrolments.js";
 import * as Executors from "./model/executors.js";
+import * as Explanations from "./model/explanations.js";
 import * as Jobs from "./model/jobs.js";
+import * as Operations from "./model/operations.js";
 import * as Submissions from "./model/submissions.js";
-import { JOB_STATE_KINDS, jobLimits, jobState } from "./protocol/job.js";
+import { JOB_STATE_KINDS, jobState } from "./protocol/job.js";
 import { PAGE_SIZE_MAX } from "./protocol/limits.js";
+import {
+  bulkAction,
+  bulkFilter,
+  bulkView,
+  queueLimits,
+  queueView,
+  submissionArgs,
+  submitReply,
+  waitingView,
+} from "./protocol/queue.js";
 import { eventView, jobDetail, jobView } from "./protocol/view.js";
 
 /** For `npx convex run`: who holds the deployment key acts as this. */
 const OPERATOR = "operator";
 
+const one = { jobId: v.string() };
+
 /** Puts a job into the queue, as jobs:submit does. */
 export const submitJob = internalMutation({
-  args: {
-    repository: v.string(),
-    ref: v.optional(v.string()),
-    prompt: v.string(),
-    limits: v.optional(jobLimits),
-    priority: v.optional(v.number()),
-    idempotencyKey: v.optional(v.string()),
-  },
-  returns: v.object({ jobId: v.id("jobs"), deduplicated: v.boolean() }),
-  handler: async (ctx, args) => Submissions.submit(ctx, args, OPERATOR),
+  args: submissionArgs,
+  returns: submitReply,
+  handler: async (ctx, args) => Submissions.submit(ctx, args, { submittedBy: OPERATOR }),
 });
 
 /** A job with its prompt and timeline. */
@@ -52,15 +61,156 @@ export const listJobs = internalQuery({
   },
 });
 
+/** Why a job does not run, as jobs:waiting says. */
+export const explainJob = internalQuery({
+  args: one,
+  returns: waitingView,
+  handler: async (ctx, { jobId }) => Explanations.explain(ctx, await Jobs.getByText(ctx, jobId)),
+});
+
 /** Asks a job to end, as jobs:cancel does. */
 export const cancelJob = internalMutation({
-  args: { jobId: v.string() },
+  args: one,
   returns: jobState,
-  handler: async (ctx, { jobId }) => {
-    const job = await Jobs.getByText(ctx, jobId);
-    return Jobs.apply(ctx, job, { event: { kind: "cancel" }, actor: OPERATOR });
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "cancel" }),
+});
+
+/** Gives a failed or canceled job another go, as jobs:retry does. */
+export const retryJob = internalMutation({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "retry" }),
+});
+
+/** Sends a job back to the queue, as jobs:requeue does. */
+export const requeueJob = internalMutation({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "requeue" }),
+});
+
+/** Keeps a job from running until it is released. */
+export const holdJob = internalMutation({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "hold" }),
+});
+
+/** Lets a held job go on. */
+export const releaseJob = internalMutation({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "release" }),
+});
+
+/** Puts a job off until a time, ms since the epoch. */
+export const snoozeJob = internalMutation({
+  args: { ...one, until: v.number() },
+  returns: jobState,
+  handler: async (ctx, { jobId, until }) =>
+    act(ctx, jobId, { kind: "snooze", until: Submissions.checkUntil(until) }),
+});
+
+/** One action over all jobs that meet a filter, in the background; showBulk tells how far it is. */
+export const startBulk = internalMutation({
+  args: { action: bulkAction, filter: bulkFilter },
+  returns: v.id("bulkOperations"),
+  handler: async (ctx, args) => Bulk.start(ctx, { ...args, actor: OPERATOR }),
+});
+
+export const showBulk = internalQuery({
+  args: { operationId: v.string() },
+  returns: bulkView,
+  handler: async (ctx, { operationId }) => Bulk.view(await Bulk.get(ctx, operationId)),
+});
+
+export const cancelBulk = internalMutation({
+  args: { operationId: v.string() },
+  returns: v.null(),
+  handler: async (ctx, { operationId }) => {
+    await Bulk.cancel(ctx, await Bulk.get(ctx, operationId));
+    return null;
   },
 });
+
+/** Whether the queue is paused and why, its limits, and what its dispatcher waits for. */
+export const showQueue = internalQuery({
+  args: {},
+  returns: queueView,
+  handler: async (ctx) => Operations.view(ctx),
+});
+
+/** Gives nothing out until resumeQueue; what runs goes on, submissions are taken. */
+export const pauseQueue = internalMutation({
+  args: { reason: v.string(), maintenance: v.optional(v.boolean()) },
+  returns: v.null(),
+  handler: async (ctx, { reason, maintenance = false }) => {
+    const kind = maintenance ? "maintenance" : "pause";
+    await Operations.pause(ctx, { kind, reason, by: OPERATOR });
+    return null;
+  },
+});
+
+export const resumeQueue = internalMutation({
+  args: {},
+  returns: v.null(),
+  handler: async (ctx) => {
+    await Operations.resume(ctx, OPERATOR);
+    return null;
+  },
+});
+
+/** Limits of the whole queue, as queue:setLimits sets them. */
+export const setLimits = internalMutation({
+  args: {
+    running: v.optional(queueLimits.fields.running),
+    perSubmitter: v.optional(queueLimits.fields.perSubmitter),
+    perKey: v.optional(queueLimits.fields.perKey),
+  },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await Operations.setLimits(ctx, args, OPERATOR);
+    return null;
+  },
+});
+
+/** The limit of one gate, as queue:setGateLimit sets it. */
+export const setGateLimit = internalMutation({
+  args: { gate: v.string(), limit: v.union(v.null(), v.number()), note: v.optional(v.string()) },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await Operations.setGateLimit(ctx, args, OPERATOR);
+    return null;
+  },
+});
+
+/** Lets an executor finish what runs and gives it nothing new. Takes its id. */
+export const drainExecutor = internalMutation({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.drain(ctx, executor);
+    await Audit.write(ctx, { action: "executor.drained", actor: OPERATOR, target: executor.name });
+    return null;
+  },
+});
+
+/** Gives a drained or unhealthy executor work again. Takes its id. */
+export const resumeExecutor = internalMutation({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.resume(ctx, executor);
+    await Audit.write(ctx, { action: "executor.resumed", actor: OPERATOR, target: executor.name });
+    return null;
+  },
+});
+
+async function act(ctx: MutationCtx, jobId: string, event: JobEvent) {
+  return Jobs.apply(ctx, await Jobs.getByText(ctx, jobId), { event, actor: OPERATOR });
+}
 
 /** Makes a one-time invitation for an executor. */
 export const createEnrolment = internalMutation({

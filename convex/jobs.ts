@@ -1,28 +1,27 @@
 import { paginationOptsValidator } from "convex/server";
 import { v } from "convex/values";
+import type { Id } from "./_generated/dataModel.js";
+import type { MutationCtx } from "./_generated/server.js";
 import { userMutation, userQuery } from "./lib/functions.js";
 import { fail } from "./lib/errors.js";
 import * as Attempts from "./model/attempts.js";
+import type { JobEvent } from "./model/change.js";
+import * as Explanations from "./model/explanations.js";
 import * as Jobs from "./model/jobs.js";
 import * as Submissions from "./model/submissions.js";
-import { JOB_STATE_KINDS, jobLimits, jobState } from "./protocol/job.js";
+import { JOB_STATE_KINDS, jobState } from "./protocol/job.js";
 import { PAGE_SIZE_MAX } from "./protocol/limits.js";
+import { submissionArgs, submitReply, waitingView } from "./protocol/queue.js";
 import { attemptView, eventView, jobDetail } from "./protocol/view.js";
 
 const stateKind = v.union(...JOB_STATE_KINDS.map((kind) => v.literal(kind)));
 
 /** Puts a job into the queue. The same idempotencyKey from the same person finds the same job. */
 export const submit = userMutation("operator")({
-  args: {
-    repository: v.string(),
-    ref: v.optional(v.string()),
-    prompt: v.string(),
-    limits: v.optional(jobLimits),
-    priority: v.optional(v.number()),
-    idempotencyKey: v.optional(v.string()),
-  },
-  returns: v.object({ jobId: v.id("jobs"), deduplicated: v.boolean() }),
-  handler: async (ctx, args) => Submissions.submit(ctx, args, `user:${ctx.user.username}`),
+  args: submissionArgs,
+  returns: submitReply,
+  handler: async (ctx, args) =>
+    Submissions.submit(ctx, args, { submittedBy: `user:${ctx.user.username}` }),
 });
 
 /** One job with its latest attempt. Takes the id as text, so that a mistyped one is NOT_FOUND. */
@@ -52,28 +51,66 @@ export const events = userQuery("viewer")({
   handler: async (ctx, { jobId, limit }) => Jobs.events(ctx, jobId, checkLimit(limit)),
 });
 
+/** Why a job does not run: the rule that blocks it, until when, at which place, and what is in its way. */
+export const waiting = userQuery("viewer")({
+  args: { jobId: v.string() },
+  returns: waitingView,
+  handler: async (ctx, { jobId }) => Explanations.explain(ctx, await Jobs.getByText(ctx, jobId)),
+});
+
+const one = { jobId: v.id("jobs") };
+
 /** Asks a job to end: at once where nothing runs, else by way of its executor. */
 export const cancel = userMutation("operator")({
-  args: { jobId: v.id("jobs") },
+  args: one,
   returns: jobState,
-  handler: async (ctx, { jobId }) => {
-    const job = await Jobs.get(ctx, jobId);
-    return Jobs.apply(ctx, job, {
-      event: { kind: "cancel" },
-      actor: `user:${ctx.user.username}`,
-    });
-  },
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "cancel" }),
 });
 
 /** Gives a failed or canceled job another go, with its attempts counted anew. */
 export const retry = userMutation("operator")({
-  args: { jobId: v.id("jobs") },
+  args: one,
   returns: jobState,
-  handler: async (ctx, { jobId }) => {
-    const job = await Jobs.get(ctx, jobId);
-    return Jobs.apply(ctx, job, { event: { kind: "retry" }, actor: `user:${ctx.user.username}` });
-  },
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "retry" }),
 });
+
+/** Keeps a job that does not run from running until it is released. */
+export const hold = userMutation("operator")({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "hold" }),
+});
+
+/** Lets a held job go on. */
+export const release = userMutation("operator")({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "release" }),
+});
+
+/** Puts a job that does not run off until a time, ms since the epoch. */
+export const snooze = userMutation("operator")({
+  args: { ...one, until: v.number() },
+  returns: jobState,
+  handler: async (ctx, { jobId, until }) =>
+    act(ctx, jobId, { kind: "snooze", until: Submissions.checkUntil(until) }),
+});
+
+/** Sends a job back to the queue: from its executor, uncharged, or at once instead of at its time. */
+export const requeue = userMutation("operator")({
+  args: one,
+  returns: jobState,
+  handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "requeue" }),
+});
+
+async function act(
+  ctx: MutationCtx & { user: { username: string } },
+  jobId: Id<"jobs">,
+  event: JobEvent,
+) {
+  const actor = `user:${ctx.user.username}`;
+  return Jobs.apply(ctx, await Jobs.get(ctx, jobId), { event, actor });
+}
 
 function checkLimit(limit: number | undefined): number {
   if (limit === undefined) return PAGE_SIZE_MAX;

@@ -12,19 +12,60 @@ import * as Enrolments from "./model/enrolments.js";
 import * as Jobs from "./model/jobs.js";
 import * as Leases from "./model/leases.js";
 import * as RateLimits from "./model/rateLimits.js";
+import * as Schedules from "./model/schedules.js";
 import * as Sessions from "./model/sessions.js";
 import * as Timer from "./model/timer.js";
-import { RECLAIM_BATCH } from "./protocol/limits.js";
+import { RECLAIM_BATCH, SCHEDULES_PER_SWEEP } from "./protocol/limits.js";
 
-/** What has run out by then. */
+/** What has run out by then, or is due. */
 export const overdue = internalQuery({
   args: { now: v.number() },
-  returns: v.object({ leases: v.array(v.id("leases")), jobs: v.array(v.id("jobs")) }),
+  returns: v.object({
+    leases: v.array(v.id("leases")),
+    jobs: v.array(v.id("jobs")),
+    schedules: v.array(v.id("schedules")),
+  }),
   handler: async (ctx, { now }) => {
     const leases = await Leases.expired(ctx, now, RECLAIM_BATCH);
     const jobs = await Jobs.overdue(ctx, now, RECLAIM_BATCH);
-    return { leases: leases.map((l) => l._id), jobs: jobs.map((j) => j._id) };
+    const schedules = await Schedules.due(ctx, now, SCHEDULES_PER_SWEEP);
+    return {
+      leases: leases.map((l) => l._id),
+      jobs: jobs.map((j) => j._id),
+      schedules: schedules.map((s) => s._id),
+    };
   },
+});
+
+/** One lease of a sweep: its executor is lost, its attempts are taken back. */
+export const reclaimLease = internalMutation({
+  args: { leaseId: v.id("leases"), now: v.number() },
+  returns: v.boolean(),
+  handler: async (ctx, { leaseId, now }) => Deadlines.reclaimLease(ctx, leaseId, now),
+});
+
+/** One attempt of an executor that is lost. */
+export const expireAttempt = internalMutation({
+  args: { jobId: v.id("jobs"), executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { jobId, executorId }) => {
+    await Deadlines.expireAttempt(ctx, jobId, executorId);
+    return null;
+  },
+});
+
+/** One job of a sweep, whose deadline has passed. */
+export const actOnJob = internalMutation({
+  args: { jobId: v.id("jobs"), now: v.number() },
+  returns: v.boolean(),
+  handler: async (ctx, { jobId, now }) => Deadlines.actOnJob(ctx, jobId, now),
+});
+
+/** One schedule of a sweep that is due. */
+export const fireSchedule = internalMutation({
+  args: { scheduleId: v.id("schedules"), now: v.number() },
+  returns: v.boolean(),
+  handler: async (ctx, { scheduleId, now }) => Schedules.fire(ctx, scheduleId, now),
 });
 
 /** The timer chain fires; a run that was replaced by a later arming does nothing. */
@@ -39,7 +80,7 @@ export const wake = internalMutation({
 
 /**
  * Takes back what has run out: leases, assignments not started, attempts out of time, cancels not
- * heeded, backoffs that are over. The same as the timer chain does, for the cron, which is its net,
+ * heeded, backoffs and waits that are over; fires schedules that are due. The same as the timer chain does, for the cron, which is its net,
  * and for operators. Hands out how many leases and jobs it acted on.
  */
 export const reclaimExpired = internalMutation({
@@ -67,18 +108,40 @@ export const prune = internalMutation({
 
 async function sweep(ctx: MutationCtx): Promise<{ leases: number; jobs: number }> {
   const now = Clock.now();
-  const found: { leases: Id<"leases">[]; jobs: Id<"jobs">[] } = await ctx.runQuery(
+  const found: Found = await ctx.runQuery(
     internal.maintenance.overdue,
     { now },
     { useStaleSnapshot: true },
   );
   const acted = { leases: 0, jobs: 0 };
   for (const leaseId of found.leases) {
-    if (await Deadlines.reclaimLease(ctx, leaseId, now)) acted.leases += 1;
+    const done = await Deadlines.isolated(ctx, `lease ${leaseId}`, () =>
+      ctx.runMutation(internal.maintenance.reclaimLease, { leaseId, now }),
+    );
+    if (!done.ok) await Deadlines.quarantineLease(ctx, leaseId, now);
+    else if (done.value) acted.leases += 1;
   }
-  for (const jobId of found.jobs) if (await Deadlines.actOnJob(ctx, jobId, now)) acted.jobs += 1;
+  for (const jobId of found.jobs) {
+    const done = await Deadlines.isolated(ctx, `job ${jobId}`, () =>
+      ctx.runMutation(internal.maintenance.actOnJob, { jobId, now }),
+    );
+    if (!done.ok) await Deadlines.quarantineJob(ctx, jobId, now);
+    else if (done.value) acted.jobs += 1;
+  }
+  for (const scheduleId of found.schedules) {
+    const done = await Deadlines.isolated(ctx, `schedule ${scheduleId}`, () =>
+      ctx.runMutation(internal.maintenance.fireSchedule, { scheduleId, now }),
+    );
+    if (!done.ok) await Schedules.skip(ctx, scheduleId, { now, error: done.message });
+  }
   // Real reads: whoever sets an earlier deadline meanwhile makes this run again.
-  const next = Math.min(await Leases.nextExpiry(ctx), await Jobs.nextDeadline(ctx));
+  const next = Math.min(
+    await Leases.nextExpiry(ctx),
+    await Jobs.nextDeadline(ctx),
+    await Schedules.nextDue(ctx),
+  );
   await Timer.set(ctx, next === Infinity ? null : Math.max(next, now));
   return acted;
 }
+
+type Found = { leases: Id<"leases">[]; jobs: Id<"jobs">[]; schedules: Id<"schedules">[] };

@@ -1,12 +1,20 @@
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
-import { attemptReport, failureReason, jobSpec, jobState, phase } from "./protocol/job.js";
+import {
+  attemptReport,
+  dependencyPolicy,
+  failureReason,
+  jobSpec,
+  jobState,
+  phase,
+} from "./protocol/job.js";
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
 import { alertRow, alertSettings, deliveryStatus, disk, messageKind } from "./protocol/alerts.js";
 import { part, verdict, violation } from "./protocol/selfAudit.js";
 import { bucket, level, sample } from "./protocol/metrics.js";
 import { identityTables } from "./lib/identityTables.js";
+import { queueTables } from "./lib/queueTables.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
 import { attemptEnd } from "./protocol/view.js";
 
@@ -16,6 +24,8 @@ import { attemptEnd } from "./protocol/view.js";
  * every value.
  */
 export default defineSchema({
+  ...queueTables,
+
   /**
    * One job; lean, for lists read it. Written by model/jobs (state: by `apply` alone). Read by
    * everybody. Deleted by nobody yet.
@@ -26,10 +36,30 @@ export default defineSchema({
     submittedBy: v.string(),
     idempotencyKey: v.optional(v.string()),
     priority: v.number(),
+    /** Labels an executor must carry, as one text (domain/labels): jobs alike in them form a lane. */
+    lane: v.string(),
+    /** Not before this time: as submitted, or as snoozed. */
+    runAt: v.optional(v.number()),
+    /** At most as many jobs of one key run at once as its limit says; absent: no such limit. */
+    concurrencyKey: v.optional(v.string()),
+    /** Jobs it comes after that have not ended; absent is 0. */
+    unmet: v.optional(v.number()),
+    onDependencyFailure: v.optional(dependencyPolicy),
+    /** The batch or schedule that submitted it. */
+    origin: v.optional(v.string()),
     state: jobState,
-    /** Commit timestamp of the change to pending; present in that state alone: the queue's order. */
+    /** While an executor holds it: what limits count. */
+    held: v.optional(v.literal(true)),
+    /** Place in the fair order of submitters, given at each entry to the queue. */
+    rank: v.number(),
+    /** The limit it waits at, while it waits at one. */
+    gate: v.optional(v.string()),
+    /** Commit timestamp of its entry to the line it stands in: the queue, or a gate's. */
     readyTs: v.optional(v.commitTs()),
-    /** What the timer chain must act on: start deadline, time-out, cancel deadline, end of a backoff. */
+    /**
+     * What the timer chain must act on: start deadline, time-out, cancel deadline, end of a backoff,
+     * runAt.
+     */
     deadlineAt: v.optional(v.number()),
     /** Set when a running attempt was asked to cancel; cleared by retry. */
     cancelRequestedAt: v.optional(v.number()),
@@ -49,7 +79,13 @@ export default defineSchema({
     /** Number of event rows. */
     events: v.number(),
   })
-    .index("by_ready", ["state.kind", "priority", "readyTs"])
+    .index("by_ready", ["state.kind", "lane", "priority", "rank", "readyTs"])
+    .index("by_age", ["state.kind", "lane", "readyTs"])
+    .index("by_gate", ["gate", "lane", "priority", "readyTs"])
+    .index("by_key", ["concurrencyKey", "held"])
+    .index("by_submitter", ["submittedBy", "state.kind", "priority", "rank"])
+    .index("by_submitter_held", ["submittedBy", "held"])
+    .index("by_origin", ["origin"])
     // Beside by_ready for its order: lists are by creation.
     // eslint-disable-next-line @convex-dev/no-duplicate-indexes
     .index("by_state", ["state.kind"])
@@ -155,16 +191,30 @@ export default defineSchema({
   slots: defineTable({
     executorId: v.id("executors"),
     ordinal: v.number(),
+    /** The executor's labels as one text (domain/labels): executors alike in them form a pool. */
+    pool: v.string(),
     freedTs: v.commitTs(),
   })
     .index("by_order", ["ordinal", "freedTs"])
+    .index("by_pool", ["pool", "ordinal", "freedTs"])
     .index("by_executor", ["executorId"]),
 
   /** The one dispatcher's status. Written by model/dispatcher when it falls asleep or is woken. */
   dispatcher: defineTable({
-    status: v.union(v.literal("scheduled"), v.literal("needsJobs"), v.literal("needsSlots")),
+    status: v.union(
+      v.literal("scheduled"),
+      v.literal("needsJobs"),
+      v.literal("needsSlots"),
+      v.literal("needsMatch"),
+      v.literal("needsRoom"),
+      v.literal("paused"),
+    ),
     generation: v.number(),
     since: v.number(),
+    /** Picks made, modulo what the share of the oldest job is counted by. */
+    picks: v.optional(v.number()),
+    /** Lane after which the next pass goes on, when there were more than one pass looks at. */
+    laneCursor: v.optional(v.string()),
   }),
 
   /** The one timer chain: when it fires next; null is never. Written by model/timer. */

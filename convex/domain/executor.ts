@@ -1,14 +1,13 @@
 import type { PublicJwk, Registration } from "../protocol/executor.js";
 import {
   EXECUTOR_NAME_CHARS_MAX,
-  LABEL_CHARS_MAX,
-  LABELS_MAX,
   LEASE_MS_MAX,
   LEASE_MS_MIN,
   SLOTS_MAX,
   VERSION_CHARS_MAX,
 } from "../protocol/limits.js";
 import { type Checked, passed, quote, refused } from "./checked.js";
+import { checkLabels } from "./labels.js";
 import { isLeaseMs } from "./lease.js";
 
 /** Checks the name an executor gives itself, or the label a person gives it. */
@@ -41,8 +40,6 @@ export function checkRegistration(registration: Registration): Checked<Registrat
   if (version.length > VERSION_CHARS_MAX || cliVersion.length > VERSION_CHARS_MAX) {
     return refused(`A version is longer than ${VERSION_CHARS_MAX} characters.`);
   }
-  if (labels.length > LABELS_MAX || labels.some((label) => label.length > LABEL_CHARS_MAX)) {
-    return refused(`At most ${LABELS_MAX} labels of at most ${LABEL_CHARS_MAX} characters each.`);
-  }
-  return passed(registration);
+  const checked = checkLabels(labels);
+  return checked.ok ? passed({ ...registration, labels: checked.value }) : checked;
 }

@@ -2,11 +2,12 @@ import type { JobState, JobStateKind } from "../protocol/job.js";
 import { JOB_STATE_KINDS } from "../protocol/job.js";
 
 /**
- * The life of a job: one table, states × events. A running job that was asked to cancel is a row of
- * its own (`canceling`): whatever its attempt still reports, it ends canceled.
+ * The life of a job: one table, states × events. Two states have a row more. A running job that was
+ * asked to cancel is in the row `canceling`: whatever its attempt still reports, it ends canceled. A
+ * job that waits for approval is in the row `held`: no clock and no other job lets it go.
  */
-export const ROWS = [...JOB_STATE_KINDS, "canceling"] as const;
-export type Row = JobStateKind | "canceling";
+export const ROWS = [...JOB_STATE_KINDS, "held", "canceling"] as const;
+export type Row = JobStateKind | "held" | "canceling";
 
 export const EVENT_KINDS = [
   /** The dispatcher gave it a slot. */
@@ -22,8 +23,17 @@ export const EVENT_KINDS = [
   "interrupt",
   /** The backend took the attempt back. */
   "expire",
-  /** The backoff is over. */
+  /** What it waited for is there: the end of a backoff, its time, its dependencies, room for its key. */
   "wake",
+  /** The dispatcher met a rule that keeps the job from running: it leaves the queue. */
+  "park",
+  /** It must not run before a person releases it. */
+  "hold",
+  "release",
+  /** A person puts it off until a time. */
+  "snooze",
+  /** A person sends it back to the queue: from an executor, or before its time. */
+  "requeue",
   /** A person asked to cancel. */
   "cancel",
   /** The executor, or its deadline, reports that a canceled attempt has ended. */
@@ -33,8 +43,17 @@ export const EVENT_KINDS = [
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-/** Where a cell leads. `decide` is retry.decide's choice: pending, backoff or failed. */
-export type Target = Row | "decide";
+/**
+ * Where a cell leads. `decide` is retry.decide's choice: pending, backoff or failed. `admit` is
+ * waiting.admit's: pending, or waiting for the first rule that keeps it from running.
+ */
+export type Target = Row | "decide" | "admit";
+
+/** The rows a target may turn out to be. */
+export function rowsOf(target: Target): readonly Row[] {
+  if (target === "decide") return ["pending", "backoff", "failed"];
+  return target === "admit" ? ["pending", "waiting"] : [target];
+}
 
 /** What a cell does: move (`ends`: the attempt ends with it), keep all as it is, or refuse. */
 export type Cell = { to: Target; ends: boolean } | "keep" | "refuse";
@@ -51,19 +70,42 @@ const refuseAll: Record<EventKind, Cell> = {
   interrupt: "refuse",
   expire: "refuse",
   wake: "refuse",
+  park: "refuse",
+  hold: "refuse",
+  release: "refuse",
+  snooze: "refuse",
+  requeue: "refuse",
   cancel: "refuse",
   canceled: "refuse",
   retry: "refuse",
 };
 
 export const TABLE: Record<Row, Record<EventKind, Cell>> = {
-  pending: { ...refuseAll, assign: move("assigned"), cancel: move("canceled") },
+  pending: {
+    ...refuseAll,
+    assign: move("assigned"),
+    park: move("waiting"),
+    hold: move("held"),
+    snooze: move("waiting"),
+    requeue: "keep",
+    cancel: move("canceled"),
+  },
+  waiting: {
+    ...refuseAll,
+    wake: move("admit"),
+    hold: move("held"),
+    snooze: move("waiting"),
+    requeue: move("admit"),
+    cancel: move("canceled"),
+  },
+  held: { ...refuseAll, hold: "keep", release: move("admit"), cancel: move("canceled") },
   assigned: {
     ...refuseAll,
     start: move("running"),
     fail: end("decide"),
     interrupt: end("decide"),
     expire: end("decide"),
+    requeue: end("decide"),
     // Nothing runs before start was accepted, so there is nothing to wait for.
     cancel: end("canceled"),
   },
@@ -74,6 +116,7 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
     fail: end("decide"),
     interrupt: end("decide"),
     expire: end("decide"),
+    requeue: end("decide"),
     cancel: move("canceling"),
   },
   canceling: {
@@ -86,10 +129,17 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
     cancel: "keep",
     canceled: end("canceled"),
   },
-  backoff: { ...refuseAll, wake: move("pending"), cancel: move("canceled") },
+  backoff: {
+    ...refuseAll,
+    wake: move("admit"),
+    hold: move("held"),
+    snooze: move("waiting"),
+    requeue: move("admit"),
+    cancel: move("canceled"),
+  },
   succeeded: refuseAll,
-  failed: { ...refuseAll, retry: move("pending") },
-  canceled: { ...refuseAll, cancel: "keep", retry: move("pending") },
+  failed: { ...refuseAll, retry: move("admit") },
+  canceled: { ...refuseAll, cancel: "keep", retry: move("admit") },
 };
 
 /** What an event does to a job in this row. */
@@ -99,7 +149,8 @@ export function step(row: Row, event: EventKind): Cell {
 
 /** The row a job is in. */
 export function rowOf(state: JobState, isCancelRequested: boolean): Row {
-  return state.kind === "running" && isCancelRequested ? "canceling" : state.kind;
+  if (state.kind === "running" && isCancelRequested) return "canceling";
+  return state.kind === "waiting" && state.reason === "approval" ? "held" : state.kind;
 }
 
 /** Whether the job holds a slot of an executor. */
@@ -113,14 +164,14 @@ export function isTerminal(kind: Row): boolean {
 
 /** The table as a Mermaid state diagram; convex/README.md holds it between markers. */
 export function diagram(): string {
-  const lines = ["stateDiagram-v2", "  [*] --> pending: submit"];
+  const lines = ["stateDiagram-v2"];
+  for (const row of ["pending", "waiting", "held"]) lines.push(`  [*] --> ${row}: submit`);
   for (const row of ROWS) {
     const byTarget = new Map<Row, EventKind[]>();
     for (const event of EVENT_KINDS) {
       const cell = step(row, event);
       if (cell === "refuse" || cell === "keep") continue;
-      const targets: Row[] = cell.to === "decide" ? ["pending", "backoff", "failed"] : [cell.to];
-      for (const to of targets) byTarget.set(to, [...(byTarget.get(to) ?? []), event]);
+      for (const to of rowsOf(cell.to)) byTarget.set(to, [...(byTarget.get(to) ?? []), event]);
     }
     for (const [to, events] of byTarget) lines.push(`  ${row} --> ${to}: ${events.join(", ")}`);
   }

@@ -127,3 +127,10 @@ export function parseRef(typed: string | undefined): Checked<string> {
 export function isCommit(ref: string): boolean {
   return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(ref);
 }
+
+/** A repository as one text, as lists and filters show it. */
+export function nameOf(repository: Repository): string {
+  return repository.kind === "local"
+    ? repository.path
+    : `${repository.host}/${repository.owner}/${repository.name}`;
+}

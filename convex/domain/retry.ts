@@ -65,6 +65,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   shutdown: free,
   superseded: free,
   revoked: free,
+  requeued: free,
   tooManyInterruptions: final,
   internal: again(5 * SECOND, MINUTE, 3),
 };

@@ -1,17 +1,22 @@
-import type { JobLimits } from "../protocol/job.js";
+import type { JobLimits, JobSpec } from "../protocol/job.js";
 import {
   ATTEMPTS_MAX,
+  CONCURRENCY_KEY_CHARS_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
+  IDEMPOTENCY_WINDOW_MS_DEFAULT,
+  IDEMPOTENCY_WINDOW_MS_MAX,
   MAX_BUDGET_USD_MAX,
   MAX_TURNS_MAX,
   MODEL_CHARS_MAX,
   PRIORITY_DEFAULT,
   PRIORITY_MAX,
   PROMPT_CHARS_MAX,
+  RUN_AT_MS_MAX,
   TIMEOUT_MS_MAX,
   TIMEOUT_MS_MIN,
 } from "../protocol/limits.js";
 import { type Checked, passed, quote, refused } from "./checked.js";
+import { isCommit, nameOf } from "./repository.js";
 
 /** Checks a prompt: some text, within the bound. */
 export function checkPrompt(prompt: string): Checked<string> {
@@ -53,6 +58,34 @@ export function checkIdempotencyKey(key: string | undefined): Checked<string | u
     );
   }
   return passed(key);
+}
+
+/** Checks how long an idempotency key finds the same job. */
+export function checkWindow(windowMs: number | undefined): Checked<number> {
+  const problem = wholeNumber("idempotencyWindowMs", windowMs, [1, IDEMPOTENCY_WINDOW_MS_MAX]);
+  return problem === null ? passed(windowMs ?? IDEMPOTENCY_WINDOW_MS_DEFAULT) : refused(problem);
+}
+
+/** Checks a time before which a job must not run; one that has passed is as good as none. */
+export function checkRunAt(runAt: number | undefined, now: number): Checked<number | undefined> {
+  const problem = wholeNumber("runAt", runAt, [0, now + RUN_AT_MS_MAX]);
+  return problem === null ? passed(runAt) : refused(problem);
+}
+
+/** Checks a concurrency key: printable ASCII without spaces, within the bound. */
+export function checkConcurrencyKey(key: string): Checked<string> {
+  if (key.length <= CONCURRENCY_KEY_CHARS_MAX && /^[\x21-\x7e]+$/.test(key)) return passed(key);
+  return refused(
+    `The concurrency key ${quote(key)} is not 1 to ${CONCURRENCY_KEY_CHARS_MAX} printable ASCII characters without spaces.`,
+  );
+}
+
+/**
+ * The key of a job that names none: its repository and branch, so that two jobs do not work on the same
+ * branch at once. A commit does not move, so jobs on one need no turn.
+ */
+export function defaultKey({ repository, ref }: JobSpec): string | undefined {
+  return isCommit(ref) ? undefined : `${nameOf(repository)}@${ref}`;
 }
 
 function wholeNumber(name: string, value: number | undefined, [min, max]: [number, number]) {

@@ -169,3 +169,11 @@ export function view(row: Doc<"attempts">): AttemptView {
     ...(report === undefined ? {} : { report }),
   };
 }
+
+/** How long the attempts that began last took from their start to their end, ms; those that ended. */
+export async function recentDurations(ctx: QueryCtx, limit: number): Promise<number[]> {
+  const rows = await ctx.db.query("attempts").order("desc").take(limit);
+  return rows.flatMap(({ startedAt, end }) =>
+    startedAt === undefined || end === undefined ? [] : [end.at - startedAt],
+  );
+}

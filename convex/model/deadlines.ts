@@ -1,11 +1,20 @@
-import type { Id } from "../_generated/dataModel.js";
+import { internal } from "../_generated/api.js";
+import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import * as Lease from "../domain/lease.js";
+import { messageOf } from "../lib/errors.js";
+import { QUARANTINE_MS } from "../protocol/limits.js";
+import { apply } from "./apply.js";
+import * as Audit from "./audit.js";
+import type { JobEvent } from "./change.js";
 import * as Executors from "./executors.js";
-import { apply, type JobEvent } from "./transitions.js";
-import type { Doc } from "../_generated/dataModel.js";
+import * as Jobs from "./jobs.js";
+import * as Leases from "./leases.js";
 
-/** Takes back an executor's attempts if its lease has run out by now, by a point read. */
+/**
+ * Takes back what an executor holds if its lease has run out by now, by a point read. Each attempt is
+ * taken in a mutation of its own: one bad row keeps none of the others.
+ */
 export async function reclaimLease(
   ctx: MutationCtx,
   leaseId: Id<"leases">,
@@ -13,8 +22,29 @@ export async function reclaimLease(
 ): Promise<boolean> {
   const lease = await ctx.db.get("leases", leaseId);
   if (lease === null || !Lease.isExpired(lease.expiresAt, now)) return false;
-  await Executors.lose(ctx, lease.executorId);
+  const { executorId } = lease;
+  await Executors.lose(ctx, executorId);
+  for (const { _id: jobId } of await Jobs.heldBy(ctx, executorId)) {
+    await isolated(ctx, `job ${jobId}`, () =>
+      ctx.runMutation(internal.maintenance.expireAttempt, { jobId, executorId }),
+    );
+  }
   return true;
+}
+
+/** Takes one attempt from an executor whose lease has run out. */
+export async function expireAttempt(
+  ctx: MutationCtx,
+  jobId: Id<"jobs">,
+  executorId: Id<"executors">,
+): Promise<void> {
+  const job = await Jobs.get(ctx, jobId);
+  const isHere =
+    (job.state.kind === "assigned" || job.state.kind === "running") &&
+    job.state.executorId === executorId;
+  if (!isHere) return;
+  const event = { kind: "expire", reason: "leaseExpired", slot: "gone" } as const;
+  await apply(ctx, job, { event, actor: "timer" });
 }
 
 /** Acts on a job whose deadline has passed by now, by a point read. */
@@ -25,11 +55,45 @@ export async function actOnJob(ctx: MutationCtx, jobId: Id<"jobs">, now: number)
   return true;
 }
 
+/** What became of one item of a sweep. */
+export type Isolated<T> = { ok: true; value: T } | { ok: false; message: string };
+
+/**
+ * Runs one item of a sweep, which must be a mutation of its own. An item that fails changes nothing and
+ * is written into the audit log; the others go on.
+ */
+export async function isolated<T>(
+  ctx: MutationCtx,
+  target: string,
+  act: () => Promise<T>,
+): Promise<Isolated<T>> {
+  try {
+    return { ok: true, value: await act() };
+  } catch (error) {
+    const message = messageOf(error);
+    await Audit.write(ctx, { action: "sweep.failed", actor: "timer", target, detail: message });
+    return { ok: false, message };
+  }
+}
+
+/** Leaves a lease alone for a while that could not be acted on, so that it does not stop the others. */
+export async function quarantineLease(ctx: MutationCtx, leaseId: Id<"leases">, now: number) {
+  const lease = await ctx.db.get("leases", leaseId);
+  if (lease !== null) await Leases.postpone(ctx, lease, now + QUARANTINE_MS);
+}
+
+/** The same for a job's deadline; its state stays. */
+export async function quarantineJob(ctx: MutationCtx, jobId: Id<"jobs">, now: number) {
+  const job = await ctx.db.get("jobs", jobId);
+  if (job !== null) await ctx.db.patch("jobs", jobId, { deadlineAt: now + QUARANTINE_MS });
+}
+
 /** What a passed deadline means in each state. */
 function eventOf(job: Doc<"jobs">): JobEvent {
   const { state } = job;
   switch (state.kind) {
     case "backoff":
+    case "waiting":
       return { kind: "wake" };
     case "assigned":
       return { kind: "expire", reason: "notStarted", slot: "free" };

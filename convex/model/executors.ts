@@ -15,7 +15,7 @@ import * as Slots from "./slots.js";
 
 /** Why all attempts of an executor are taken from it, and who does it. */
 type Eviction = {
-  reason: "leaseExpired" | "superseded" | "revoked" | "shutdown";
+  reason: "superseded" | "revoked" | "shutdown";
   actor: string;
 };
 
@@ -180,11 +180,12 @@ export async function goOffline(ctx: MutationCtx, executor: Doc<"executors">): P
   await evict(ctx, executor, { reason: "shutdown", actor: actorOf(executor) });
 }
 
-/** The lease ran out. */
+/** The lease ran out: it is lost, has no lease and no slots. Its attempts are its caller's to take. */
 export async function lose(ctx: MutationCtx, executorId: Id<"executors">): Promise<void> {
   const executor = await get(ctx, executorId);
   await ctx.db.patch("executors", executorId, presence(executor, "lost"));
-  await evict(ctx, executor, { reason: "leaseExpired", actor: "timer" });
+  await Slots.withdraw(ctx, executorId);
+  await Leases.drop(ctx, executorId);
 }
 
 /** Takes everything from an executor: free slots, lease, and the attempts it holds. */
@@ -195,9 +196,8 @@ async function evict(
 ): Promise<void> {
   await Slots.withdraw(ctx, executor._id);
   await Leases.drop(ctx, executor._id);
-  const kind = reason === "leaseExpired" ? "expire" : "interrupt";
   for (const job of await Jobs.heldBy(ctx, executor._id)) {
-    await Jobs.apply(ctx, job, { event: { kind, reason, slot: "gone" }, actor });
+    await Jobs.apply(ctx, job, { event: { kind: "interrupt", reason, slot: "gone" }, actor });
   }
 }
 
@@ -235,6 +235,15 @@ async function view(ctx: QueryCtx, row: Doc<"executors">): Promise<ExecutorView>
   const freeSlots = (await Slots.free(ctx, _id)).length;
   const state = { presence: now, presenceSince, revoked, draining, unhealthy };
   return { executorId: _id, name, ...state, slots, freeSlots, version, cliVersion, labels };
+}
+
+/** Executors that are online, at most PAGE_SIZE_MAX. */
+export async function online(ctx: QueryCtx): Promise<Doc<"executors">[]> {
+  return ctx.db
+    .query("executors")
+    .withIndex("by_presence", (q) => q.eq("presence", "online"))
+    .order("desc")
+    .take(PAGE_SIZE_MAX);
 }
 
 /** Online executors, counted up to HEALTH_COUNT_MAX. */

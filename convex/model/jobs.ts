@@ -1,78 +1,16 @@
 import type { PaginationOptions, PaginationResult } from "convex/server";
 import type { Doc, Id } from "../_generated/dataModel.js";
-import type { MutationCtx, QueryCtx } from "../_generated/server.js";
+import type { QueryCtx } from "../_generated/server.js";
 import { fail } from "../lib/errors.js";
-import type { JobSpec, JobStateKind } from "../protocol/job.js";
-import {
-  ATTEMPTS_DEFAULT,
-  HEALTH_COUNT_MAX,
-  PAGE_SIZE_MAX,
-  SLOTS_MAX,
-} from "../protocol/limits.js";
-import type { EventView, JobDetail, JobView } from "../protocol/view.js";
-import * as Clock from "../lib/clock.js";
+import { labelsOf } from "../domain/labels.js";
+import type { JobStateKind } from "../protocol/job.js";
+import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX, SLOTS_MAX } from "../protocol/limits.js";
+import type { JobDetail, JobView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
-import * as Dispatcher from "./dispatcher.js";
 
 /** Here, because who changes a job looks for it here; the file of its own keeps both small. */
-export { apply } from "./transitions.js";
-
-/** A submission whose parts were checked. */
-export type Submission = {
-  spec: JobSpec;
-  prompt: string;
-  priority: number;
-  submittedBy: string;
-  idempotencyKey: string | undefined;
-};
-
-/** Puts a job into the queue, or finds the one submitted before under the same key. */
-export async function submit(
-  ctx: MutationCtx,
-  submission: Submission,
-): Promise<{ jobId: Id<"jobs">; deduplicated: boolean }> {
-  const { spec, prompt, priority, submittedBy, idempotencyKey } = submission;
-  if (idempotencyKey !== undefined) {
-    const earlier = await ctx.db
-      .query("jobs")
-      .withIndex("by_idempotency_key", (q) =>
-        q.eq("submittedBy", submittedBy).eq("idempotencyKey", idempotencyKey),
-      )
-      .first();
-    if (earlier !== null) return { jobId: earlier._id, deduplicated: true };
-  }
-  const promptId = await ctx.db.insert("prompts", { text: prompt });
-  const jobId = await ctx.db.insert("jobs", {
-    spec,
-    promptId,
-    submittedBy,
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    priority,
-    state: { kind: "pending" },
-    readyTs: ctx.db.vars.commitTs,
-    attempt: 0,
-    token: 0,
-    attemptsMax: spec.limits.attemptsMax ?? ATTEMPTS_DEFAULT,
-    charged: 0,
-    interruptions: 0,
-    failures: [],
-    events: 1,
-  });
-  await ctx.db.insert("events", {
-    jobId,
-    seq: 0,
-    at: Clock.now(),
-    ts: ctx.db.vars.commitTs,
-    cause: "submit",
-    from: "none",
-    to: "pending",
-    actor: submittedBy,
-    attempt: 0,
-    token: 0,
-  });
-  await Dispatcher.notify(ctx, "job");
-  return { jobId, deduplicated: false };
-}
+export { apply } from "./apply.js";
+export { list as events } from "./timeline.js";
 
 /** The job; throws NOT_FOUND. */
 export async function get(ctx: QueryCtx, jobId: Id<"jobs">): Promise<Doc<"jobs">> {
@@ -115,57 +53,12 @@ export async function list(
   return { ...page, page: page.page.map(view) };
 }
 
-/** The job's timeline, oldest first. */
-export async function events(
-  ctx: QueryCtx,
-  jobId: Id<"jobs">,
-  limit: number,
-): Promise<EventView[]> {
-  const rows = await ctx.db
-    .query("events")
-    .withIndex("by_job", (q) => q.eq("jobId", jobId))
-    .take(limit);
-  return rows.map(eventView);
-}
-
-/** An event as people see it. */
-function eventView(row: Doc<"events">): EventView {
-  const { seq, at, cause, from, to, actor, attempt, token, executorId, reason, detail } = row;
-  return {
-    ...{ seq, at, cause, from, to, actor, attempt, token },
-    ...(executorId === undefined ? {} : { executorId }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(detail === undefined ? {} : { detail }),
-  };
-}
-
 /** Jobs that an executor holds; never more than its slots. */
 export async function heldBy(ctx: QueryCtx, executorId: Id<"executors">): Promise<Doc<"jobs">[]> {
   return ctx.db
     .query("jobs")
     .withIndex("by_executor", (q) => q.eq("state.executorId", executorId))
     .take(SLOTS_MAX);
-}
-
-/** The first jobs in the order of the queue. */
-export async function ready(ctx: QueryCtx, limit: number): Promise<Doc<"jobs">[]> {
-  return ctx.db
-    .query("jobs")
-    .withIndex("by_ready", (q) => q.eq("state.kind", "pending"))
-    .take(limit);
-}
-
-/** Those of these jobs that still wait, by point reads. */
-export async function stillPending(
-  ctx: QueryCtx,
-  jobIds: readonly Id<"jobs">[],
-): Promise<Doc<"jobs">[]> {
-  const jobs: Doc<"jobs">[] = [];
-  for (const jobId of jobIds) {
-    const job = await ctx.db.get("jobs", jobId);
-    if (job?.state.kind === "pending") jobs.push(job);
-  }
-  return jobs;
 }
 
 /** Jobs whose deadline has passed, the longest overdue first. */
@@ -202,6 +95,9 @@ export function view(job: Doc<"jobs">): JobView {
     submittedBy: job.submittedBy,
     spec: job.spec,
     priority: job.priority,
+    labels: labelsOf(job.lane),
+    ...(job.concurrencyKey === undefined ? {} : { concurrencyKey: job.concurrencyKey }),
+    ...(job.origin === undefined ? {} : { origin: job.origin }),
     state: job.state,
     cancelRequested: job.cancelRequestedAt !== undefined,
     attempt: job.attempt,

@@ -39,6 +39,15 @@ export async function renew(
   await ctx.db.patch("leases", lease._id, { expiresAt, owed: renewal.owed });
 }
 
+/** Puts the end of a lease off, for who could not act on it. */
+export async function postpone(
+  ctx: MutationCtx,
+  lease: Doc<"leases">,
+  expiresAt: number,
+): Promise<void> {
+  await ctx.db.patch("leases", lease._id, { expiresAt });
+}
+
 /** Notes a slot whose attempt the backend ended while its process may still run. */
 export async function owe(
   ctx: MutationCtx,

@@ -2,12 +2,7 @@ import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import * as RollUp from "../domain/rollup.js";
 import * as Clock from "../lib/clock.js";
-import {
-  HEALTH_COUNT_MAX,
-  PRIORITY_MAX,
-  SAMPLE_EXECUTORS_MAX,
-  SPEND_KEYS_MAX,
-} from "../protocol/limits.js";
+import { HEALTH_COUNT_MAX, SAMPLE_EXECUTORS_MAX, SPEND_KEYS_MAX } from "../protocol/limits.js";
 import {
   type Bucket,
   LEVEL_MS,
@@ -21,6 +16,7 @@ import {
   type Spend,
 } from "../protocol/metrics.js";
 import { BEGINNING, type Cursor, type Piece } from "./facts.js";
+import * as Lines from "./lines.js";
 
 /**
  * Buckets, and how far they have come. One chain writes them, so nothing else ever waits for a bucket;
@@ -125,22 +121,15 @@ export async function look(ctx: QueryCtx, row: Doc<"rollUp"> | null): Promise<Sa
   };
 }
 
-/** Since when the job that has been pending longest is pending; null when none is. One read a priority. */
+/** Since when the job that has been pending longest is pending; null when none is. */
 export async function oldestPending(ctx: QueryCtx): Promise<number | null> {
-  let oldest: number | null = null;
-  for (let priority = 0; priority <= PRIORITY_MAX; priority += 1) {
-    const head = await ctx.db
-      .query("jobs")
-      .withIndex("by_ready", (q) => q.eq("state.kind", "pending").eq("priority", priority))
-      .first();
-    if (head === null) continue;
-    const last = await ctx.db
-      .query("events")
-      .withIndex("by_job", (q) => q.eq("jobId", head._id).eq("seq", head.events - 1))
-      .unique();
-    if (last !== null && (oldest === null || last.at < oldest)) oldest = last.at;
-  }
-  return oldest;
+  const head = await Lines.oldest(ctx);
+  if (head === null) return null;
+  const last = await ctx.db
+    .query("events")
+    .withIndex("by_job", (q) => q.eq("jobId", head._id).eq("seq", head.events - 1))
+    .unique();
+  return last?.at ?? null;
 }
 
 /** The queue as it is now. */

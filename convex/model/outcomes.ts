@@ -4,7 +4,8 @@ import type { AttemptReport, Outcome, Phase } from "../protocol/job.js";
 import { PHASES } from "../protocol/job.js";
 import * as Attempts from "./attempts.js";
 import * as Executors from "./executors.js";
-import { apply, type JobEvent } from "./transitions.js";
+import { apply } from "./apply.js";
+import type { JobEvent } from "./change.js";
 
 /** A job and the executor that holds it; the caller has checked the token. */
 export type Held = { job: Doc<"jobs">; executor: Doc<"executors"> };

@@ -1,6 +1,7 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import { freeOrdinals } from "../domain/dispatch.js";
+import { signature } from "../domain/labels.js";
 import { SLOTS_MAX } from "../protocol/limits.js";
 import * as Dispatcher from "./dispatcher.js";
 
@@ -26,8 +27,10 @@ export async function give(
   ordinal: number,
 ): Promise<void> {
   const executor = await ctx.db.get("executors", executorId);
-  if (executor === null || !isOpen(executor) || ordinal >= executor.slots) return;
-  await insert(ctx, executorId, ordinal);
+  if (executor === null || !isOpen(executor) || ordinal >= executor.slots) {
+    return Dispatcher.notify(ctx, "room");
+  }
+  await insert(ctx, executor, ordinal);
   await Dispatcher.notify(ctx, "slot");
 }
 
@@ -45,7 +48,7 @@ export async function restore(
   await withdraw(ctx, executor._id);
   if (!isOpen(executor)) return;
   const ordinals = freeOrdinals(executor.slots, occupied);
-  for (const ordinal of ordinals) await insert(ctx, executor._id, ordinal);
+  for (const ordinal of ordinals) await insert(ctx, executor, ordinal);
   if (ordinals.length > 0) await Dispatcher.notify(ctx, "slot");
 }
 
@@ -62,6 +65,27 @@ export async function first(ctx: QueryCtx, limit: number): Promise<Doc<"slots">[
   return ctx.db.query("slots").withIndex("by_order").take(limit);
 }
 
+/** The first free slots of the executors of one pool. */
+export async function ofPool(ctx: QueryCtx, pool: string, limit: number): Promise<Doc<"slots">[]> {
+  return ctx.db
+    .query("slots")
+    .withIndex("by_pool", (q) => q.eq("pool", pool))
+    .take(limit);
+}
+
+/** A free slot of the first pool after this one, or of the first of all. */
+export async function firstOfPoolsAfter(
+  ctx: QueryCtx,
+  pool: string | null,
+): Promise<Doc<"slots"> | null> {
+  const slots = ctx.db.query("slots");
+  return (
+    pool === null
+      ? slots.withIndex("by_pool")
+      : slots.withIndex("by_pool", (q) => q.gt("pool", pool))
+  ).first();
+}
+
 /** Uses a slot up; null when it is gone already. */
 export async function take(ctx: MutationCtx, slotId: Id<"slots">): Promise<Doc<"slots"> | null> {
   const slot = await ctx.db.get("slots", slotId);
@@ -69,6 +93,11 @@ export async function take(ctx: MutationCtx, slotId: Id<"slots">): Promise<Doc<"
   return slot;
 }
 
-async function insert(ctx: MutationCtx, executorId: Id<"executors">, ordinal: number) {
-  await ctx.db.insert("slots", { executorId, ordinal, freedTs: ctx.db.vars.commitTs });
+async function insert(ctx: MutationCtx, executor: Doc<"executors">, ordinal: number) {
+  await ctx.db.insert("slots", {
+    executorId: executor._id,
+    ordinal,
+    pool: signature(executor.labels),
+    freedTs: ctx.db.vars.commitTs,
+  });
 }

@@ -10,78 +10,64 @@ import {
   step,
   type Target,
 } from "../domain/lifecycle.js";
-import * as Retry from "../domain/retry.js";
 import * as Clock from "../lib/clock.js";
 import { fail } from "../lib/errors.js";
-import type { AttemptReport, FailureReason, JobState, Phase } from "../protocol/job.js";
-import type { AttemptEnd } from "../protocol/view.js";
+import type { JobState } from "../protocol/job.js";
+import * as Admission from "./admission.js";
 import * as Attempts from "./attempts.js";
+import {
+  atRest,
+  type Happening,
+  type JobEvent,
+  type Next,
+  mayEnd,
+  mayStep,
+  type Patch,
+  type StepEvent,
+  waiting,
+} from "./change.js";
 import * as Dispatcher from "./dispatcher.js";
-import * as Leases from "./leases.js";
-import * as Slots from "./slots.js";
+import { endAttempt } from "./endings.js";
+import * as Timeline from "./timeline.js";
 import * as Timer from "./timer.js";
-
-/**
- * What becomes of the slot of an attempt that ends: free again; owed until the executor no longer
- * names the attempt; or gone with its executor.
- */
-export type SlotAfter = "free" | "owed" | "gone";
-
-/** What happens to a job, with what the event brings along. */
-export type JobEvent =
-  | { kind: "assign"; executorId: Id<"executors">; ordinal: number }
-  | { kind: "start" | "wake" | "cancel" | "retry" }
-  | { kind: "phase"; phase: Phase; commit?: string; spawnedAt?: number }
-  | { kind: "succeed"; report: AttemptReport }
-  | Ending<"fail">
-  | Ending<"interrupt">
-  | Ending<"expire">
-  | { kind: "canceled"; slot: SlotAfter; report?: AttemptReport };
-type Ending<Kind> = {
-  kind: Kind;
-  reason: FailureReason;
-  slot: SlotAfter;
-  message?: string;
-  report?: AttemptReport;
-};
-
-/** An event and who caused it, for the timeline. */
-export type Happening = { event: JobEvent; actor: string };
-
-type Optional = "readyTs" | "deadlineAt" | "cancelRequestedAt" | "slot";
-/** As ctx.db.patch takes it: undefined removes an optional field. */
-type Patch = Partial<Omit<Doc<"jobs">, "_id" | "_creationTime" | Optional>> & {
-  [Field in Optional]?: Doc<"jobs">[Field] | undefined;
-};
-type Next = { to: Row; patch: Patch; reason?: FailureReason };
 
 /**
  * The only writer of a job's state. Looks the event up in the table, changes the job, its attempt and
  * its slot, appends the event row, wakes the dispatcher and arms the timer: one transaction. Throws
- * ILLEGAL_TRANSITION where the table refuses. Hands out the state afterwards.
+ * ILLEGAL_TRANSITION where the table refuses. Hands out the job as it is afterwards. What follows for
+ * other jobs is done by model/apply, through which all but it must go.
  */
-export async function apply(
+export async function transit(
   ctx: MutationCtx,
   job: Doc<"jobs">,
   { event, actor }: Happening,
-): Promise<JobState> {
+): Promise<{ state: JobState; gate: string | undefined }> {
   const row = rowOf(job.state, job.cancelRequestedAt !== undefined);
   const cell = step(row, event.kind);
-  if (cell === "keep") return job.state;
+  if (cell === "keep") return { state: job.state, gate: job.gate };
   if (cell === "refuse") throw refusal(job, row, event.kind);
   const at = Clock.now();
-  const next = cell.ends
-    ? await endAttempt(ctx, job, { event, to: cell.to, at })
-    : await advance(ctx, job, { event, to: cell.to, at });
+  const next = await nextOf(ctx, job, { event, cell, at });
   const patch: Patch = { ...next.patch, events: job.events + 1 };
   await ctx.db.patch("jobs", job._id, patch);
   await record(ctx, { job, patch, row, next, event, actor, at });
   if (next.to === "pending") await Dispatcher.notify(ctx, "job");
   if (patch.deadlineAt !== undefined) await Timer.arm(ctx, patch.deadlineAt);
-  return patch.state ?? job.state;
+  return { state: patch.state ?? job.state, gate: "gate" in patch ? patch.gate : job.gate };
 }
 
-type Step = { event: JobEvent; to: Target; at: number };
+async function nextOf(
+  ctx: MutationCtx,
+  job: Doc<"jobs">,
+  { event, cell, at }: { event: JobEvent; cell: { to: Target; ends: boolean }; at: number },
+): Promise<Next> {
+  const { to, ends } = cell;
+  if (ends && mayEnd(event)) return endAttempt(ctx, job, { event, to, at });
+  if (!ends && mayStep(event)) return advance(ctx, job, { event, to, at });
+  throw new Error(`The table lets ${event.kind} ${ends ? "end" : "leave"} an attempt`);
+}
+
+type Step = { event: StepEvent; to: Target; at: number };
 
 /** Events that leave the attempt, if there is one, running. */
 async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: Step): Promise<Next> {
@@ -100,18 +86,56 @@ async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: St
           }
         : { to: "canceled", patch: { ...atRest, state: { kind: "canceled", endedAt: at } } };
     case "wake":
-      return { to: "pending", patch: pending(ctx) };
+    case "release":
+    case "requeue":
     case "retry":
-      return {
-        to: "pending",
-        patch: { ...pending(ctx), charged: 0, interruptions: 0, failures: [] },
-      };
-    case "succeed":
-    case "fail":
-    case "interrupt":
-    case "expire":
-    case "canceled":
-      throw new Error(`The table lets ${event.kind} go by without ending the attempt`);
+      return enter(ctx, job, { event, at });
+    case "park":
+    case "hold":
+    case "snooze":
+      return stepAside(ctx, event, at);
+  }
+}
+
+/** Events that let a job into the queue, as far as the rules do. */
+async function enter(
+  ctx: MutationCtx,
+  job: Doc<"jobs">,
+  { event, at }: { event: { kind: "wake" | "release" | "requeue" | "retry" }; at: number },
+): Promise<Next> {
+  switch (event.kind) {
+    case "wake":
+    case "release":
+      return Admission.enter(ctx, job, at);
+    case "requeue": {
+      const next = await Admission.enter(ctx, { ...job, runAt: 0 }, at);
+      return { ...next, patch: { ...next.patch, runAt: undefined } };
+    }
+    case "retry": {
+      const next = await Admission.enter(ctx, job, at);
+      return { ...next, patch: { ...next.patch, charged: 0, interruptions: 0, failures: [] } };
+    }
+  }
+}
+
+/** Events that take a job out of the queue. */
+function stepAside(
+  ctx: MutationCtx,
+  event: Extract<JobEvent, { kind: "park" | "snooze" }> | { kind: "hold" },
+  since: number,
+): Next {
+  switch (event.kind) {
+    case "park": {
+      const { reason, gate } = event;
+      return { to: "waiting", patch: waiting(ctx, { reason, gate, since }) };
+    }
+    case "hold":
+      return { to: "held", patch: waiting(ctx, { reason: "approval", since }) };
+    case "snooze": {
+      const { until } = event;
+      const patch = waiting(ctx, { reason: "schedule", since, until });
+      return { to: "waiting", patch: { ...patch, runAt: until } };
+    }
   }
 }
 
@@ -126,7 +150,16 @@ async function assign(
   await Attempts.open(ctx, job, { attempt, token, executorId, at });
   const state: JobState = { kind: "assigned", executorId, assignedAt: at };
   const deadlineAt = Lease.startDeadline(at);
-  const patch = { state, attempt, token, deadlineAt, slot: event.ordinal, readyTs: undefined };
+  const slot = event.ordinal;
+  const patch = {
+    state,
+    attempt,
+    token,
+    deadlineAt,
+    slot,
+    held: true,
+    readyTs: undefined,
+  } as const;
   return { to: "assigned", patch };
 }
 
@@ -156,144 +189,6 @@ async function phase(
   return { to, patch: { state: { ...job.state, phase: event.phase } } };
 }
 
-/** Events that end the attempt: charge it, close its record, settle its slot, decide what is next. */
-async function endAttempt(
-  ctx: MutationCtx,
-  job: Doc<"jobs">,
-  { event, to, at }: Step,
-): Promise<Next> {
-  const ending = endingOf(event, to === "canceled");
-  const policy = ending.reason === undefined ? undefined : Retry.POLICIES[ending.reason];
-  const isCharged = to === "decide" && policy !== undefined ? policy.charged : to === "succeeded";
-  const { report } = ending;
-  await Attempts.close(ctx, job, {
-    end: {
-      at,
-      kind: ending.kind,
-      charged: isCharged,
-      ...(ending.reason === undefined ? {} : { reason: ending.reason }),
-      ...(ending.message === undefined ? {} : { message: ending.message }),
-    },
-    ...(report === undefined ? {} : { report }),
-    finishedByExecutor: ending.isByExecutor,
-  });
-  await settleSlot(ctx, job, ending.slot);
-  const token = job.token + 1;
-  if (to !== "decide" || ending.reason === undefined) {
-    const kind = to === "succeeded" ? "succeeded" : "canceled";
-    const charged = job.charged + (isCharged ? 1 : 0);
-    return { to: kind, patch: { ...atRest, token, charged, state: { kind, endedAt: at } } };
-  }
-  return decide(ctx, job, { reason: ending.reason, isCharged, token, at });
-}
-
-function decide(
-  ctx: MutationCtx,
-  job: Doc<"jobs">,
-  ended: { reason: FailureReason; isCharged: boolean; token: number; at: number },
-): Next {
-  const { reason, isCharged, token, at } = ended;
-  const { failures, occurrences } = Retry.count(job.failures, reason);
-  const charged = job.charged + (isCharged ? 1 : 0);
-  const interruptions = job.interruptions + (isCharged ? 0 : 1);
-  const decision = Retry.decide({
-    reason,
-    occurrences,
-    charged,
-    interruptions,
-    attemptsMax: job.attemptsMax,
-    jitter: Math.random(),
-  });
-  const counted = { failures, charged, interruptions, token };
-  switch (decision.kind) {
-    case "pending":
-      return { to: "pending", reason, patch: { ...pending(ctx), ...counted } };
-    case "backoff": {
-      const runAt = at + decision.delayMs;
-      const state: JobState = { kind: "backoff", runAt, reason };
-      return { to: "backoff", reason, patch: { ...atRest, ...counted, state, deadlineAt: runAt } };
-    }
-    case "failed": {
-      const state: JobState = { kind: "failed", endedAt: at, reason: decision.reason };
-      return { to: "failed", reason: decision.reason, patch: { ...atRest, ...counted, state } };
-    }
-  }
-}
-
-type EndingOf = {
-  kind: AttemptEnd["kind"];
-  slot: SlotAfter;
-  isByExecutor: boolean;
-  reason?: FailureReason;
-  message?: string;
-  report?: AttemptReport;
-};
-
-/** How the attempt ended, in the words of its record. A canceled job's attempt was canceled. */
-function endingOf(event: JobEvent, isCanceled: boolean): EndingOf {
-  switch (event.kind) {
-    case "succeed":
-      return {
-        kind: isCanceled ? "canceled" : "succeeded",
-        slot: "free",
-        isByExecutor: true,
-        report: event.report,
-      };
-    case "fail":
-    case "interrupt":
-    case "expire": {
-      const { kind, ...rest } = event;
-      const words = { fail: "failed", interrupt: "interrupted", expire: "expired" } as const;
-      return {
-        ...rest,
-        kind: isCanceled ? "canceled" : words[kind],
-        isByExecutor: isFinish(event),
-      };
-    }
-    case "canceled":
-      return { ...event, isByExecutor: isFinish(event) };
-    case "cancel":
-      return { kind: "canceled", slot: "free", isByExecutor: false };
-    case "assign":
-    case "start":
-    case "phase":
-    case "wake":
-    case "retry":
-      throw new Error(`The table lets ${event.kind} end an attempt`);
-  }
-}
-
-/** Only an executor's own finish brings a report. */
-function isFinish(event: { report?: AttemptReport }): boolean {
-  return event.report !== undefined;
-}
-
-async function settleSlot(ctx: MutationCtx, job: Doc<"jobs">, after: SlotAfter): Promise<void> {
-  if (!isHeld(job.state) || job.slot === undefined) throw new Error("An attempt without a slot");
-  const { executorId } = job.state;
-  switch (after) {
-    case "free":
-      return Slots.give(ctx, executorId, job.slot);
-    case "owed":
-      return Leases.owe(ctx, executorId, { jobId: job._id, token: job.token, ordinal: job.slot });
-    case "gone":
-      return;
-  }
-}
-
-/** Fields that mean nothing to a job which no executor holds. */
-const atRest = {
-  readyTs: undefined,
-  deadlineAt: undefined,
-  cancelRequestedAt: undefined,
-  slot: undefined,
-} as const;
-
-function pending(ctx: MutationCtx) {
-  const state: JobState = { kind: "pending" };
-  return { ...atRest, state, readyTs: ctx.db.vars.commitTs };
-}
-
 async function record(
   ctx: MutationCtx,
   change: {
@@ -308,12 +203,11 @@ async function record(
 ): Promise<void> {
   const { job, patch, row, next, event, actor, at } = change;
   const executorId = executorOf(patch.state ?? job.state) ?? executorOf(job.state);
-  const detail = "phase" in event ? event.phase : "message" in event ? event.message : undefined;
-  await ctx.db.insert("events", {
+  const detail = detailOf(event);
+  await Timeline.append(ctx, {
     jobId: job._id,
     seq: job.events,
     at,
-    ts: ctx.db.vars.commitTs,
     cause: event.kind,
     from: row,
     to: next.to,
@@ -324,6 +218,12 @@ async function record(
     ...(next.reason === undefined ? {} : { reason: next.reason }),
     ...(detail === undefined ? {} : { detail }),
   });
+}
+
+function detailOf(event: JobEvent): string | undefined {
+  if (event.kind === "phase") return event.phase;
+  if (event.kind === "park") return `${event.reason}: ${event.gate}`;
+  return "message" in event ? event.message : undefined;
 }
 
 function executorOf(state: JobState): Id<"executors"> | undefined {

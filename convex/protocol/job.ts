@@ -55,6 +55,8 @@ export const FAILURE_REASONS = [
   "shutdown",
   "superseded",
   "revoked",
+  /** A person took the attempt back. */
+  "requeued",
   "tooManyInterruptions",
   "internal",
 ] as const;
@@ -66,10 +68,49 @@ export const PHASES = ["cloning", "running", "collecting"] as const;
 export type Phase = (typeof PHASES)[number];
 export const phase = v.union(...PHASES.map((p) => v.literal(p)));
 
+/** Why a job may not be dispatched now, although nothing failed. */
+export const WAIT_REASONS = [
+  /** Its time has not come: `runAt`, or snoozed by a person. */
+  "schedule",
+  /** A job it comes after has not ended. */
+  "dependency",
+  /** As many jobs of its concurrency key, or of its submitter, run as may. */
+  "concurrency",
+  /** The credential it needs may not be used now. */
+  "credential",
+  /** A budget is used up. */
+  "budget",
+  /** A person holds it, or it must be approved: only a release lets it go. */
+  "approval",
+  /** Its concurrency key or its submitter was paused. */
+  "paused",
+] as const;
+export type WaitReason = (typeof WAIT_REASONS)[number];
+export const waitReason = v.union(...WAIT_REASONS.map((r) => v.literal(r)));
+
+/** What becomes of a job when one that it comes after ends without success. */
+export const DEPENDENCY_POLICIES = [
+  /** It is canceled too. */
+  "cancel",
+  /** It is held for a person to decide. */
+  "hold",
+  /** It runs all the same. */
+  "run",
+] as const;
+export type DependencyPolicy = (typeof DEPENDENCY_POLICIES)[number];
+export const dependencyPolicy = v.union(...DEPENDENCY_POLICIES.map((p) => v.literal(p)));
+
 /** Where a job is. What only means something in one state lives inside that state. */
 export const jobState = v.union(
-  /** Waits for a slot. `readyTs` is a commit timestamp: the order of the queue. */
+  /** Waits for a slot, and for nothing else. */
   v.object({ kind: v.literal("pending") }),
+  /** A rule keeps it out of the queue; `until` is when the rule lets go, where that is known. */
+  v.object({
+    kind: v.literal("waiting"),
+    reason: waitReason,
+    since: v.number(),
+    until: v.optional(v.number()),
+  }),
   v.object({
     kind: v.literal("assigned"),
     executorId: v.id("executors"),

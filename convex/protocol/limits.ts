@@ -30,11 +30,67 @@ export const HEALTH_COUNT_MAX = 100;
 /** Rows a list hands out at once. */
 export const PAGE_SIZE_MAX = 100;
 
+/** How long an idempotency key finds the same job, unless its submission says otherwise. */
+export const IDEMPOTENCY_WINDOW_MS_DEFAULT = 24 * 60 * 60_000;
+export const IDEMPOTENCY_WINDOW_MS_MAX = 30 * 24 * 60 * 60_000;
+export const CONCURRENCY_KEY_CHARS_MAX = 200;
+/** Jobs that one job may come after. */
+export const AFTER_MAX = 16;
+/** How far ahead a job may be put off. */
+export const RUN_AT_MS_MAX = 366 * 24 * 60 * 60_000;
+
+// -- the queue --
+/** Jobs of one concurrency key that run at once where nothing else was set. */
+export const KEY_LIMIT_DEFAULT = 1;
+/** Highest limit of one key or submitter: the jobs that hold it are counted one by one. */
+export const GATE_LIMIT_MAX = 64;
+/** Highest limit of the whole queue; above it, no limit is the limit. */
+export const RUNNING_LIMIT_MAX = 500;
+export const GATE_LIMITS_SHOWN_MAX = 100;
+/** Jobs that one step lets in at a gate. */
+export const LET_IN_PER_STEP = 8;
+/** Gates that one step of a change of all limits looks at. */
+export const GATES_PER_STEP = 8;
+/** Dependents that the end of a job settles in its own transaction; more go on in the background. */
+export const DEPENDENTS_PER_STEP = 8;
+/** Lanes (sets of labels) and pools (sets of executors' labels) that one dispatch pass looks at. */
+export const LANES_PER_PASS = 32;
+export const POOLS_PER_PASS = 64;
+/** Characters of a reason that an operator gives. */
+export const NOTE_CHARS_MAX = 500;
+/** Jobs counted ahead of a waiting one; one more stands for "more". */
+export const AHEAD_MAX = 100;
+/** Ended attempts, and running ones, that an estimate rests on. */
+export const ESTIMATE_SAMPLES = 20;
+/** How long a deadline that could not be acted on is left alone. */
+export const QUARANTINE_MS = 10 * 60_000;
+
+// -- schedules, batches, bulk operations, templates --
+export const NAME_CHARS_MAX = 100;
+export const SCHEDULES_MAX = 500;
+export const INTERVAL_MS_MIN = 60_000;
+export const INTERVAL_MS_MAX = 366 * 24 * 60 * 60_000;
+export const CRON_CHARS_MAX = 200;
+/** Schedules that one sweep fires. */
+export const SCHEDULES_PER_SWEEP = 16;
+/** Jobs of a batch: its summary reads each of them. */
+export const BATCH_SIZE_MAX = 500;
+/** Jobs that one step of a batch submits. */
+export const BATCH_STEP = 25;
+/** Jobs that one step of a bulk operation looks at, and may change. */
+export const BULK_PAGE = 50;
+export const TEMPLATE_PARAMETERS_MAX = 50;
+
 // -- leases --
-export const LEASE_MS_DEFAULT = 30_000;
+/**
+ * A lease is what a silently killed executor's jobs wait before they run again. One minute, with
+ * three heartbeats in it: two may be lost. A heartbeat each 20 s is 129,600 function calls a month
+ * for an executor, an eighth of what a free Convex plan includes.
+ */
+export const LEASE_MS_DEFAULT = 60_000;
 export const LEASE_MS_MIN = 2_000;
 export const LEASE_MS_MAX = 15 * 60_000;
-export const HEARTBEAT_MS_DEFAULT = 10_000;
+export const HEARTBEAT_MS_DEFAULT = 20_000;
 /** An executor trusts its lease for this share of it, counted from its last acknowledged heartbeat. */
 export const LEASE_TRUST_SHARE = 0.8;
 /** An assignment that its executor has not started by then is taken back. */

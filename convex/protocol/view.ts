@@ -47,6 +47,10 @@ export const jobView = v.object({
   submittedBy: v.string(),
   spec: jobSpec,
   priority: v.number(),
+  labels: v.array(v.string()),
+  concurrencyKey: v.optional(v.string()),
+  /** The batch or schedule that submitted it, as `batch:<id>` or `schedule:<id>`. */
+  origin: v.optional(v.string()),
   state: jobState,
   cancelRequested: v.boolean(),
   /** Number of the latest attempt; 0 before the first. */

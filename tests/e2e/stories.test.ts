@@ -134,7 +134,9 @@ describe("twenty jobs over two executors with two slots each", () => {
     const stack = await startStack({ script: say("Done."), repositories, executors: 2, slots: 2 });
     const prompts = Array.from({ length: 20 }, (_, i) => `Job number ${String(i)}.`);
     const jobIds = await Promise.all(
-      prompts.map((prompt) => stack.submit({ repository: repo.path, prompt })),
+      prompts.map((prompt) =>
+        stack.submit({ repository: repo.path, prompt, concurrencyKey: null }),
+      ),
     );
     const jobs = await Promise.all(jobIds.map((jobId) => stack.ended(jobId)));
     expect(jobs.map((job) => job.state.kind)).toEqual(jobs.map(() => "succeeded"));

@@ -11,6 +11,9 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** A job that takes no turns with others of its repository. */
+const FREE = { repository: "a/b", prompt: "x", concurrencyKey: null };
+
 const dispatcher = () => world.t.run((ctx) => ctx.db.query("dispatcher").first());
 
 test("twenty jobs over two executors with two slots each: never more than slots, each once", async () => {
@@ -102,7 +105,7 @@ test("every step of a life reads at most 30 rows and writes at most 12, with 150
   const caller = limited.process(executorId, "boot-1", Date.now());
   const operator = await limited.user("operator");
   for (let i = 0; i < 150; i += 1) {
-    await operator.mutation(api.jobs.submit, { repository: "a/b", prompt: "x" });
+    await operator.mutation(api.jobs.submit, FREE);
   }
   await caller.mutation(api.executors.register, { registration: registration(2) });
   // The test's own look at what is scheduled would break the limit as history grows.

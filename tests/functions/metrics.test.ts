@@ -195,7 +195,7 @@ describe("the roll-up", () => {
       const promptId = await ctx.db.insert("prompts", { text: "x" });
       for (let i = 0; i < jobs; i += 1) {
         const rest = { submittedBy: "user:a", priority: 5, attempt: 0, token: 0, attemptsMax: 1 };
-        const counts = { charged: 0, interruptions: 0, failures: [], events: 1 };
+        const counts = { lane: "", rank: 0, charged: 0, interruptions: 0, failures: [], events: 1 };
         const state = { kind: "canceled" as const, endedAt: 1 };
         const jobId = await ctx.db.insert("jobs", { spec, promptId, ...rest, ...counts, state });
         const event = { seq: 0, at: Date.now(), cause: "submit", from: "none", to: "pending" };

@@ -93,12 +93,16 @@ async function ids(): Promise<Ids> {
   const { userId, sessionId } = await world.user("viewer", unique("viewer"));
   const secretId = await world.secret(unique("hook"));
   const own = await world.user("viewer", unique("viewer"));
+  const operator = await world.user("operator", unique("operator"));
+  const items = [{ repository: "a/b" }];
+  const batchId = await operator.mutation(api.batches.submit, { name: "b", prompt: "x", items });
   const made = { name: "ci", role: "viewer", lifeMs: 60_000 } as const;
   const { apiKeyId } = await own.mutation(api.apiKeys.create, made);
   return {
     alerts: [await world.alert()],
     secrets: [secretId],
     jobs: [jobId],
+    batches: [batchId],
     executors: [executorId],
     users: [userId],
     sessions: [sessionId],

@@ -118,6 +118,8 @@ export class World {
       repository: "octo/hello",
       prompt: "Say hello",
       limits,
+      // Jobs of one repository run one at a time unless they say otherwise.
+      concurrencyKey: null,
       ...(priority === undefined ? {} : { priority }),
     });
     await this.settle();

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkPassword, checkUsername, normalizeUsername } from "../../convex/domain/account.js";
 import { readAssertion } from "../../convex/domain/assertion.js";
-import { choose, freeOrdinals, isWokenBy, rest } from "../../convex/domain/dispatch.js";
 import { checkName, checkRegistration, isPublicJwk } from "../../convex/domain/executor.js";
 import { append, checkAppend, EMPTY, type Tail } from "../../convex/domain/logTail.js";
 import { clipOutcome, clipReport } from "../../convex/domain/report.js";
@@ -17,41 +16,6 @@ import * as L from "../../convex/protocol/limits.js";
 const refusedWith = (why: string) => ({
   ok: false,
   message: expect.stringContaining(why) as string,
-});
-
-describe("dispatch", () => {
-  test("pairs in order, uses nothing twice, and leaves nothing waiting that has a partner", () => {
-    const ids = fc.uniqueArray(fc.nat());
-    fc.assert(
-      fc.property(ids, ids, (jobs, slots) => {
-        const pairs = choose(jobs, slots);
-        expect(pairs).toHaveLength(Math.min(jobs.length, slots.length));
-        expect(pairs.map((p) => p.job)).toEqual(jobs.slice(0, pairs.length));
-        expect(pairs.map((p) => p.slot)).toEqual(slots.slice(0, pairs.length));
-      }),
-    );
-  });
-
-  test.each([
-    [true, true, "scheduled"],
-    [false, true, "needsJobs"],
-    [true, false, "needsSlots"],
-    [false, false, "needsSlots"],
-  ] as const)("jobs left: %s, slots left: %s → %s", (hasJobs, hasSlots, expected) => {
-    expect(rest(hasJobs, hasSlots)).toBe(expected);
-  });
-
-  test("only what is lacking wakes a sleeper", () => {
-    expect(isWokenBy("needsJobs", "job")).toBe(true);
-    expect(isWokenBy("needsJobs", "slot")).toBe(false);
-    expect(isWokenBy("needsSlots", "slot")).toBe(true);
-    expect(isWokenBy("needsSlots", "job")).toBe(false);
-    expect(isWokenBy("scheduled", "job")).toBe(false);
-  });
-
-  test("free ordinals are those below the number of slots that nothing occupies", () => {
-    expect(freeOrdinals(4, [1, 7, 3])).toEqual([0, 2]);
-  });
 });
 
 describe("a submission", () => {
@@ -178,7 +142,7 @@ describe("an executor", () => {
     [{ slots: 1.5 }, "slots is 1.5"],
     [{ leaseMs: 1 }, "leaseMs is 1"],
     [{ version: "x".repeat(101) }, "A version"],
-    [{ labels: ["x".repeat(65)] }, "labels"],
+    [{ labels: ["x".repeat(65)] }, "The label"],
     [{ labels: Array.from({ length: 17 }, () => "x") }, "labels"],
   ])("a registration with %j is refused", (part, why) => {
     expect(checkRegistration({ ...good, ...part })).toMatchObject(refusedWith(why));

@@ -9,6 +9,7 @@ import {
   type Row,
   ROWS,
   rowOf,
+  rowsOf,
   step,
   TABLE,
 } from "../../convex/domain/lifecycle.js";
@@ -26,7 +27,7 @@ describe("the table", () => {
       for (const event of EVENT_KINDS) {
         const cell = step(row, event);
         if (cell === "keep" || cell === "refuse") continue;
-        const isHeldAfter = cell.to !== "decide" && HELD.includes(cell.to);
+        const isHeldAfter = rowsOf(cell.to).some((to) => HELD.includes(to));
         expect(cell.ends, `${row} × ${event}`).toBe(HELD.includes(row) && !isHeldAfter);
       }
     }
@@ -43,19 +44,23 @@ describe("the table", () => {
     for (const row of ROWS.filter((r) => !HELD.includes(r))) {
       for (const event of EVENT_KINDS) {
         const cell = step(row, event);
-        if (typeof cell === "object" && cell.to !== "decide" && HELD.includes(cell.to)) {
+        if (typeof cell === "object" && rowsOf(cell.to).some((to) => HELD.includes(to))) {
           expect([row, event]).toEqual(["pending", "assign"]);
         }
       }
     }
   });
 
+  test("a held job goes on by a release alone: no clock, no other job, no dispatcher moves it", () => {
+    const moving = EVENT_KINDS.filter((event) => typeof step("held", event) === "object");
+    expect(moving).toEqual(["release", "cancel"]);
+  });
+
   test("each state is reachable from pending, and can reach an end", () => {
     const next = (row: Row): Row[] =>
       EVENT_KINDS.flatMap((event) => {
         const cell = step(row, event);
-        if (typeof cell === "string") return [];
-        return cell.to === "decide" ? ["pending", "backoff", "failed"] : [cell.to];
+        return typeof cell === "string" ? [] : rowsOf(cell.to);
       });
     const reach = (from: Row): Set<Row> => {
       const seen = new Set<Row>([from]);
@@ -67,16 +72,19 @@ describe("the table", () => {
   });
 
   test("after cancel was accepted, no history without retry ends other than canceled", () => {
-    const decided = fc.constantFrom<Row>("pending", "backoff", "failed");
+    const choice = fc.nat();
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.constantFrom(...EVENT_KINDS), decided)), (history) => {
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...EVENT_KINDS), choice)), (history) => {
         let row: Row = "pending";
         let isAsked = false;
-        for (const [event, decision] of history) {
+        for (const [event, chosen] of history) {
           const cell = step(row, event);
           if (cell !== "refuse" && event === "cancel") isAsked = true;
           if (event === "retry" && cell !== "refuse") isAsked = false;
-          if (typeof cell === "object") row = cell.to === "decide" ? decision : cell.to;
+          if (typeof cell === "object") {
+            const rows = rowsOf(cell.to);
+            row = rows[chosen % rows.length] ?? row;
+          }
           if (isAsked) expect(["canceling", "canceled"]).toContain(row);
         }
       }),
@@ -97,6 +105,8 @@ test.each<[EventKind, Row]>([
 test("a running job that was asked to cancel is in the row canceling, any other in its own", () => {
   expect(rowOf({ kind: "pending" }, true)).toBe("pending");
   expect(rowOf({ kind: "canceled", endedAt: 1 }, false)).toBe("canceled");
+  expect(rowOf({ kind: "waiting", reason: "approval", since: 1 }, false)).toBe("held");
+  expect(rowOf({ kind: "waiting", reason: "schedule", since: 1 }, false)).toBe("waiting");
 });
 
 test("convex/README.md shows the diagram of this table", () => {

@@ -1,0 +1,88 @@
+import type { Doc, Id } from "../_generated/dataModel.js";
+import type { MutationCtx } from "../_generated/server.js";
+import type { Row } from "../domain/lifecycle.js";
+import type { AttemptReport, FailureReason, JobState, Phase, WaitReason } from "../protocol/job.js";
+
+/**
+ * What becomes of the slot of an attempt that ends: free again; owed until the executor no longer
+ * names the attempt; or gone with its executor.
+ */
+export type SlotAfter = "free" | "owed" | "gone";
+
+/** What happens to a job, with what the event brings along. */
+export type JobEvent =
+  | { kind: "assign"; executorId: Id<"executors">; ordinal: number }
+  | Plain<"start" | "wake" | "cancel" | "retry" | "hold" | "release" | "requeue">
+  | { kind: "snooze"; until: number }
+  | { kind: "park"; reason: WaitReason; gate: string }
+  | { kind: "phase"; phase: Phase; commit?: string; spawnedAt?: number }
+  | { kind: "succeed"; report: AttemptReport }
+  | Ending<"fail">
+  | Ending<"interrupt">
+  | Ending<"expire">
+  | { kind: "canceled"; slot: SlotAfter; report?: AttemptReport };
+/** One type for each kind, so that a kind can be told from the others. */
+type Plain<Kind> = Kind extends string ? { kind: Kind; message?: string } : never;
+type Ending<Kind> = {
+  kind: Kind;
+  reason: FailureReason;
+  slot: SlotAfter;
+  message?: string;
+  report?: AttemptReport;
+};
+
+const ENDING = ["succeed", "fail", "interrupt", "expire", "canceled", "cancel", "requeue"] as const;
+const OTHER = ["succeed", "fail", "interrupt", "expire", "canceled"] as const;
+/** Events with which an attempt may end. */
+export type EndEvent = Extract<JobEvent, { kind: (typeof ENDING)[number] }>;
+/** Events that may leave the attempt, if there is one, as it is. */
+export type StepEvent = Exclude<JobEvent, { kind: (typeof OTHER)[number] }>;
+
+export function mayEnd(event: JobEvent): event is EndEvent {
+  return ENDING.some((kind) => kind === event.kind);
+}
+export function mayStep(event: JobEvent): event is StepEvent {
+  return !OTHER.some((kind) => kind === event.kind);
+}
+
+/** An event and who caused it, for the timeline. */
+export type Happening = { event: JobEvent; actor: string };
+
+type Optional =
+  "readyTs" | "deadlineAt" | "cancelRequestedAt" | "slot" | "held" | "gate" | "runAt" | "unmet";
+/** As ctx.db.patch takes it: undefined removes an optional field. */
+export type Patch = Partial<Omit<Doc<"jobs">, "_id" | "_creationTime" | Optional>> & {
+  [Field in Optional]?: Doc<"jobs">[Field] | undefined;
+};
+export type Next = { to: Row; patch: Patch; reason?: FailureReason };
+
+/** Fields that mean nothing to a job which neither an executor holds nor a line contains. */
+export const atRest = {
+  readyTs: undefined,
+  deadlineAt: undefined,
+  cancelRequestedAt: undefined,
+  slot: undefined,
+  held: undefined,
+  gate: undefined,
+} as const;
+
+/** Into the queue, at this place of the fair order. */
+export function pending(ctx: MutationCtx, rank: number) {
+  const state: JobState = { kind: "pending" };
+  return { ...atRest, state, rank, readyTs: ctx.db.vars.commitTs };
+}
+
+/** Out of the queue until the end of a rule: a time, a gate with room, or an event. */
+export function waiting(
+  ctx: MutationCtx,
+  rule: { reason: WaitReason; since: number; until?: number; gate?: string },
+) {
+  const { gate, ...named } = rule;
+  const state: JobState = { kind: "waiting", ...named };
+  return {
+    ...atRest,
+    state,
+    ...(rule.until === undefined ? {} : { deadlineAt: rule.until }),
+    ...(gate === undefined ? {} : { gate, readyTs: ctx.db.vars.commitTs }),
+  };
+}

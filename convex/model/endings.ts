@@ -1,0 +1,132 @@
+import type { Doc } from "../_generated/dataModel.js";
+import type { MutationCtx } from "../_generated/server.js";
+import { isHeld, type Target } from "../domain/lifecycle.js";
+import * as Retry from "../domain/retry.js";
+import type { AttemptReport, FailureReason, JobState } from "../protocol/job.js";
+import type { AttemptEnd } from "../protocol/view.js";
+import * as Attempts from "./attempts.js";
+import { atRest, type EndEvent, type Next, pending, type SlotAfter } from "./change.js";
+import * as Dispatcher from "./dispatcher.js";
+import * as Leases from "./leases.js";
+import * as Slots from "./slots.js";
+
+/** Events that end the attempt: charge it, close its record, settle its slot, decide what is next. */
+export async function endAttempt(
+  ctx: MutationCtx,
+  job: Doc<"jobs">,
+  { event, to, at }: { event: EndEvent; to: Target; at: number },
+): Promise<Next> {
+  const ending = endingOf(job, event, to === "canceled");
+  const policy = ending.reason === undefined ? undefined : Retry.POLICIES[ending.reason];
+  const isCharged = to === "decide" && policy !== undefined ? policy.charged : to === "succeeded";
+  const { report } = ending;
+  await Attempts.close(ctx, job, {
+    end: {
+      at,
+      kind: ending.kind,
+      charged: isCharged,
+      ...(ending.reason === undefined ? {} : { reason: ending.reason }),
+      ...(ending.message === undefined ? {} : { message: ending.message }),
+    },
+    ...(report === undefined ? {} : { report }),
+    finishedByExecutor: ending.isByExecutor,
+  });
+  await settleSlot(ctx, job, ending.slot);
+  const token = job.token + 1;
+  if (to !== "decide" || ending.reason === undefined) {
+    const kind = to === "succeeded" ? "succeeded" : "canceled";
+    const charged = job.charged + (isCharged ? 1 : 0);
+    return { to: kind, patch: { ...atRest, token, charged, state: { kind, endedAt: at } } };
+  }
+  return decide(ctx, job, { reason: ending.reason, isCharged, token, at });
+}
+
+function decide(
+  ctx: MutationCtx,
+  job: Doc<"jobs">,
+  ended: { reason: FailureReason; isCharged: boolean; token: number; at: number },
+): Next {
+  const { reason, isCharged, token, at } = ended;
+  const { failures, occurrences } = Retry.count(job.failures, reason);
+  const charged = job.charged + (isCharged ? 1 : 0);
+  const interruptions = job.interruptions + (isCharged ? 0 : 1);
+  const decision = Retry.decide({
+    reason,
+    occurrences,
+    charged,
+    interruptions,
+    attemptsMax: job.attemptsMax,
+    jitter: Math.random(),
+  });
+  const counted = { failures, charged, interruptions, token };
+  switch (decision.kind) {
+    case "pending":
+      // Its turn had come before: first of its priority.
+      return { to: "pending", reason, patch: { ...pending(ctx, 0), ...counted } };
+    case "backoff": {
+      const runAt = at + decision.delayMs;
+      const state: JobState = { kind: "backoff", runAt, reason };
+      return { to: "backoff", reason, patch: { ...atRest, ...counted, state, deadlineAt: runAt } };
+    }
+    case "failed": {
+      const state: JobState = { kind: "failed", endedAt: at, reason: decision.reason };
+      return { to: "failed", reason: decision.reason, patch: { ...atRest, ...counted, state } };
+    }
+  }
+}
+
+type EndingOf = {
+  kind: AttemptEnd["kind"];
+  slot: SlotAfter;
+  isByExecutor: boolean;
+  reason?: FailureReason;
+  message?: string;
+  report?: AttemptReport;
+};
+
+/** How the attempt ended, in the words of its record. A canceled job's attempt was canceled. */
+function endingOf(job: Doc<"jobs">, event: EndEvent, isCanceled: boolean): EndingOf {
+  const ending = attemptEnding(job, event);
+  return isCanceled ? { ...ending, kind: "canceled" } : ending;
+}
+
+const WORDS = { fail: "failed", interrupt: "interrupted", expire: "expired" } as const;
+
+function attemptEnding(job: Doc<"jobs">, event: EndEvent): EndingOf {
+  switch (event.kind) {
+    case "succeed":
+      return { kind: "succeeded", slot: "free", isByExecutor: true, report: event.report };
+    case "fail":
+    case "interrupt":
+    case "expire":
+      return { ...event, kind: WORDS[event.kind], isByExecutor: isFinish(event) };
+    case "requeue": {
+      // Once started, its process may run on: the slot is owed until a heartbeat no longer names it.
+      const slot = job.state.kind === "running" ? "owed" : "free";
+      return { kind: "interrupted", reason: "requeued", slot, isByExecutor: false };
+    }
+    case "canceled":
+      return { ...event, isByExecutor: isFinish(event) };
+    case "cancel":
+      return { kind: "canceled", slot: "free", isByExecutor: false };
+  }
+}
+
+/** Only an executor's own finish brings a report. */
+function isFinish(event: { report?: AttemptReport }): boolean {
+  return event.report !== undefined;
+}
+
+async function settleSlot(ctx: MutationCtx, job: Doc<"jobs">, after: SlotAfter): Promise<void> {
+  if (!isHeld(job.state) || job.slot === undefined) throw new Error("An attempt without a slot");
+  const { executorId } = job.state;
+  switch (after) {
+    case "free":
+      return Slots.give(ctx, executorId, job.slot);
+    case "owed":
+      await Leases.owe(ctx, executorId, { jobId: job._id, token: job.token, ordinal: job.slot });
+      return Dispatcher.notify(ctx, "room");
+    case "gone":
+      return Dispatcher.notify(ctx, "room");
+  }
+}
