@@ -3,7 +3,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
 /** Program → Debian package and why it is needed. */
-const NEEDED = [{ program: "git", debian: "git", why: "the tests clone real repositories" }];
+const NEEDED = [
+  { program: "git", debian: "git", why: "the tests clone real repositories" },
+  { program: "chromium", debian: "chromium", why: "a test runs React clients in a real browser" },
+];
 
 /** Installs what is missing; returns one sentence for each program that could not be had. */
 export function provide() {

@@ -70,7 +70,7 @@ export class BenchServer {
     return new ConvexHttpClient(this.url, { skipConvexDeploymentUrlCheck: true, logger: false });
   }
 
-  async post(endpoint: string, body: Uint8Array | string): Promise<unknown> {
+  async post(endpoint: string, body: Uint8Array<ArrayBuffer> | string): Promise<unknown> {
     const answer = await fetch(`${this.url}${endpoint}`, {
       method: "POST",
       headers: { authorization: `Convex ${this.adminKey}` },
