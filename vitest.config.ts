@@ -27,6 +27,7 @@ export default defineConfig({
           name: "functions-embedded",
           include: ["tests/functions/**/*.test.ts"],
           environment: "edge-runtime",
+          testTimeout: 30_000,
         },
       },
       {
@@ -47,6 +48,7 @@ export default defineConfig({
           setupFiles: ["tests/conformance/expectFailures.ts"],
           provide: { expectedFailures: EXPECTED_FAILURES },
           server: { deps: { inline: [/@convex-dev/] } },
+          testTimeout: 30_000,
           // What they print about the failures they provoke.
           silent: "passed-only",
         },
