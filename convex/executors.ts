@@ -80,6 +80,19 @@ export const resume = userMutation("operator")({
   },
 });
 
+/** Asks an executor for a new key; it replaces it within a heartbeat, and what it runs goes on. */
+export const requestRotation = userMutation("administrator")({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.requestRotation(ctx, executor);
+    const actor = `user:${ctx.user.username}`;
+    await Audit.write(ctx, { action: "executor.rotationAsked", actor, target: executor.name });
+    return null;
+  },
+});
+
 /** Ends an executor's identity for good. What it runs goes back to the queue. */
 export const revoke = userMutation("administrator")({
   args: { executorId: v.id("executors") },
@@ -159,6 +172,27 @@ export const register = registrationMutation({
     const checked = accept(checkRegistration(args.registration));
     await Executors.register(ctx, ctx.executor, { registration: checked, claims: ctx.claims });
     return { executorId: ctx.executor._id, leaseMs: checked.leaseMs };
+  },
+});
+
+/**
+ * Puts the executor's next key in the place of the one it has; both have signed for it. The reply is
+ * a token of the new key; those of the old one are refused from now on.
+ */
+export const rotateKey = executorMutation({
+  args: { publicJwk, assertion: v.string(), proof: v.string() },
+  returns: tokenReply,
+  handler: async (ctx, args) => {
+    const actor = Executors.actorOf(ctx.executor);
+    const isKey = isPublicJwk(args.publicJwk);
+    const used = isKey ? await Assertions.useRotation(ctx, ctx.executor, args) : null;
+    if (used === null || used.boot !== ctx.executor.boot) {
+      await Audit.write(ctx, { action: "executor.rotation.refused", actor });
+      return { ok: false as const, code: isKey ? "UNAUTHENTICATED" : "INVALID_ARGUMENT" };
+    }
+    const executor = await Executors.replaceKey(ctx, ctx.executor, args.publicJwk);
+    await Audit.write(ctx, { action: "executor.keyRotated", actor });
+    return Assertions.grant(executor, used);
   },
 });
 

@@ -144,8 +144,12 @@ export default defineSchema({
     name: v.string(),
     publicJwk,
     revoked: v.boolean(),
-    /** Grows with revocation: tokens of an older epoch are refused. */
+    /** Grows with revocation and with each new key: tokens of an older epoch are refused. */
     epoch: v.number(),
+    /** Since when a person waits for it to replace its key. */
+    rotationRequestedAt: v.optional(v.number()),
+    /** How often a process took the identity from one that was alive, since when. */
+    takeovers: v.optional(v.object({ count: v.number(), since: v.number() })),
     /** Process that registered last, and when it started. */
     boot: v.optional(v.string()),
     bootAt: v.optional(v.number()),

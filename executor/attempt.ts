@@ -11,6 +11,7 @@ import { cap, parseLine, toLogEntries } from "./claude/stream.js";
 import { type Clock, pause } from "./clock.js";
 import type { CliLogin } from "./config.js";
 import { cloneRepository, type GitRules } from "./git.js";
+import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
 import type { Logger } from "./logger.js";
 import { createLogShipper, type LogShipper } from "./logShipper.js";
 import { MARKER_VARIABLE, sweepProcesses } from "./processTree.js";
@@ -39,7 +40,14 @@ export type AttemptDependencies = {
   markers: Set<string>;
   tempDir: string;
   git: GitRules;
-  cli: { file: string | undefined; login: CliLogin; searchPath: string; isRoot: boolean };
+  cli: {
+    file: string | undefined;
+    login: CliLogin;
+    /** The machine has no login: the deployment is asked for one. */
+    isLoginMissing?: boolean;
+    searchPath: string;
+    isRoot: boolean;
+  };
 };
 
 export interface RunningAttempt {
@@ -86,6 +94,7 @@ class Steps {
   readonly #attempt: number;
   readonly #control: Control;
   readonly #log: LogShipper;
+  readonly #secrets: IssuedSecrets;
   #workspace: Workspace | undefined;
   #cancelTimeout: () => void = () => undefined;
   #report: AttemptReport = {
@@ -101,6 +110,7 @@ class Steps {
     this.#held = { jobId, token };
     this.#attempt = attempt;
     this.#control = control;
+    this.#secrets = issuedSecrets(this.#held, { ...deps, signal: control.stopping.signal });
     this.#log = createLogShipper({
       clock: deps.clock,
       append: (seq, entries) => deps.backend.appendLog(this.#held, seq, entries),
@@ -148,6 +158,7 @@ class Steps {
     const { clock, git } = this.#deps;
     this.#mark(`cloning ${describe(work)}`);
     const startedAt = clock.monotonic();
+    const issued = work.repository.kind === "local" ? null : await this.#secrets.get("clone");
     const result = await cloneRepository(work, {
       rules: git,
       folder: workspace.repo,
@@ -155,6 +166,7 @@ class Steps {
       marker: { [MARKER_VARIABLE]: workspace.marker },
       clock,
       signal: this.#signal,
+      credential: issued === null ? undefined : { username: "x-access-token", ...issued },
     });
     this.#report.cloneMs = Math.round(clock.monotonic() - startedAt);
     const stopped = this.#stopped();
@@ -175,6 +187,7 @@ class Steps {
     if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
     const command = buildCommand({
       ...cli,
+      login: await this.#login(),
       file: cli.file,
       work,
       folders: workspace,
@@ -211,6 +224,15 @@ class Steps {
     return this.#stopped() ?? classify(run, facts);
   }
 
+  /** The machine's own login; the deployment's where the machine has none. */
+  async #login(): Promise<CliLogin> {
+    const { login, isLoginMissing } = this.#deps.cli;
+    const issued = isLoginMissing === true ? await this.#secrets.get("claude") : null;
+    if (issued === null) return login;
+    const { form, secret } = issued;
+    return form === "apiKey" ? { ...login, apiKey: secret } : { ...login, oauthToken: secret };
+  }
+
   /** A run is worth its result also when its changes cannot be told. */
   async #collect(workspace: Workspace): Promise<void> {
     const { commit } = this.#report;
@@ -230,6 +252,7 @@ class Steps {
   }
 
   readonly failInternally = (error: unknown): Outcome => {
+    if (isStale(error)) this.#heed(error, "secretRefused");
     const reason = hasCode(error, "ENOSPC") ? "diskFull" : "internal";
     this.#deps.logger.error("attemptBroke", { ...this.#held, why: String(error) });
     return this.#stopped() ?? failed(reason, `The executor could not go on: ${String(error)}`);
@@ -261,6 +284,7 @@ class Steps {
   async cleanUp(): Promise<void> {
     this.#cancelTimeout();
     this.#log.stop();
+    this.#secrets.forget();
     if (this.#workspace === undefined) return;
     const { root, marker } = this.#workspace;
     try {

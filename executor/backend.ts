@@ -12,8 +12,10 @@ import type {
 } from "../convex/protocol/executor.js";
 import type { AttemptReport, Outcome, Phase } from "../convex/protocol/job.js";
 import type { AppendReply, LogEntry } from "../convex/protocol/log.js";
+import type { IssuedSecret, SecretUse } from "../convex/protocol/secret.js";
 import { type Clock, pause } from "./clock.js";
 import type { Enrol } from "./identity.js";
+import type { Keys, Rotation } from "./keys.js";
 import type { Logger } from "./logger.js";
 import { smallFetch } from "./smallFetch.js";
 
@@ -28,6 +30,10 @@ export interface Backend {
   appendLog(held: HeldAttempt, seq: number, entries: LogEntry[]): Promise<AppendReply>;
   finish(held: HeldAttempt, ending: Ending): Promise<void>;
   goOffline(): Promise<void>;
+  /** The secret that an attempt needs; null when the deployment keeps none for it. */
+  issueSecret(held: HeldAttempt, use: SecretUse): Promise<IssuedSecret | null>;
+  /** Tells the deployment of the executor's next key, and goes on with a token of it. */
+  rotateKey(rotation: Rotation): Promise<{ ok: true } | { ok: false; code: string }>;
   isConnected(): boolean;
   close(): Promise<void>;
 }
@@ -54,9 +60,8 @@ type Connection = {
   url: string;
   clock: Clock;
   logger: Logger;
-  executorId: string;
-  /** A fresh assertion for each request: each is good once. */
-  assertion: () => string;
+  /** They sign a fresh assertion for each request: each is good once. */
+  keys: Pick<Keys, "executorId" | "assertion" | "swap" | "granted">;
   /** Called once; the process has to end. */
   onFinal: (code: FinalCode) => void;
 };
@@ -78,11 +83,11 @@ export function connectBackend(connection: Connection): Backend {
   });
   const closing = new AbortController();
   const final = reportFinalOnce(connection, closing);
-  keepAuthenticated({ client, connection, closing: closing.signal, final });
-  const call = <T>(answer: Promise<T>): Promise<T> => answer.catch(rethrow(final));
-  const { executors, logs } = api;
+  const identity = keepAuthenticated({ client, connection, closing: closing.signal, final });
+  const call = callWith(identity, final);
+  const { executors, logs, secrets } = api;
   return {
-    register: (registration) => call(client.mutation(executors.register, { registration })),
+    register: (registration) => call(() => client.mutation(executors.register, { registration })),
     watchAssignments: (onChange) => {
       client.onUpdate(executors.assignments, {}, onChange, (error) => {
         const failure = toBackendError(error);
@@ -90,18 +95,25 @@ export function connectBackend(connection: Connection): Backend {
         connection.logger.warn("assignmentsFailed", { code: failure.code, why: failure.message });
       });
     },
-    start: (held) => call(client.mutation(executors.start, held)),
+    start: (held) => call(() => client.mutation(executors.start, held)),
     phase: async (held, step) => {
-      await call(client.mutation(executors.phase, { ...held, ...step }));
+      await call(() => client.mutation(executors.phase, { ...held, ...step }));
     },
-    heartbeat: (held) => call(client.mutation(executors.heartbeat, { held })),
+    heartbeat: (held) => call(() => client.mutation(executors.heartbeat, { held })),
     appendLog: (held, seq, entries) =>
-      call(client.mutation(logs.append, { ...held, seq, entries })),
+      call(() => client.mutation(logs.append, { ...held, seq, entries })),
     finish: async (held, ending) => {
-      await call(client.mutation(executors.finish, { ...held, ...ending }));
+      await call(() => client.mutation(executors.finish, { ...held, ...ending }));
     },
     goOffline: async () => {
-      await call(client.mutation(executors.goOffline, {}));
+      await call(() => client.mutation(executors.goOffline, {}));
+    },
+    issueSecret: (held, use) => call(() => client.action(secrets.issue, { ...held, use })),
+    rotateKey: async (rotation) => {
+      const reply = await call(() => client.mutation(executors.rotateKey, rotation));
+      // The old token died with the old key.
+      if (reply.ok) identity.renew(reply.accessToken);
+      return reply;
     },
     isConnected: () => client.connectionState().isWebSocketConnected,
     close: async () => {
@@ -122,13 +134,33 @@ function reportFinalOnce(connection: Connection, closing: AbortController): Fina
   };
 }
 
-const rethrow =
-  (final: FinalSink) =>
-  (error: unknown): never => {
-    const failure = toBackendError(error);
-    final(failure);
-    throw failure;
+/** The identity that a connection has at the moment. */
+type Authentication = {
+  /** Counts renewals. */
+  generation: () => number;
+  /** Gets a new token, or takes this one, and authenticates anew. */
+  renew: (token?: string) => void;
+};
+
+/**
+ * Calls, and once more with a new token when the one in use is no longer taken: it was of a key that
+ * was replaced meanwhile. Every function of the contract may be asked again.
+ */
+function callWith(identity: Authentication, final: FinalSink) {
+  return async <T>(make: () => Promise<T>): Promise<T> => {
+    const before = identity.generation();
+    const failed = (error: unknown): never => {
+      const failure = toBackendError(error);
+      final(failure);
+      throw failure;
+    };
+    return make().catch((error: unknown) => {
+      if (toBackendError(error).code !== "UNAUTHENTICATED") return failed(error);
+      if (identity.generation() === before) identity.renew();
+      return make().catch(failed);
+    });
   };
+}
 
 /**
  * The client gives up its identity for good when a fetch answers null and ends the process when one
@@ -139,10 +171,17 @@ function keepAuthenticated(options: {
   connection: Connection;
   closing: AbortSignal;
   final: FinalSink;
-}): void {
+}): Authentication {
   const { client, connection, closing, final } = options;
   const http = httpClient(connection.url);
+  let generation = 0;
+  let given: string | undefined;
   const fetchToken = async (): Promise<string | null> => {
+    if (given !== undefined) {
+      const token = given;
+      given = undefined;
+      return token;
+    }
     for (let tries = 0; !closing.aborted; tries += 1) {
       const reply = await requestToken(http, connection);
       if (reply.ok) return reply.accessToken;
@@ -152,6 +191,7 @@ function keepAuthenticated(options: {
         return null;
       }
       connection.logger.warn("tokenRefused", { code: reply.code, tries });
+      if (reply.code === "UNAUTHENTICATED") connection.keys.swap();
       const waitMs = Math.min(TOKEN_RETRY_MS_MAX, TOKEN_RETRY_MS_MIN * 2 ** Math.min(tries, 10));
       await pause(connection.clock, waitMs, closing);
     }
@@ -166,13 +206,25 @@ function keepAuthenticated(options: {
     });
   };
   authenticate();
+  return {
+    generation: () => generation,
+    renew: (token) => {
+      generation += 1;
+      given = token;
+      authenticate();
+    },
+  };
 }
 
 /** Never rejects: a deployment that cannot be reached is a refusal with a code of its own. */
 async function requestToken(http: ConvexHttpClient, connection: Connection): Promise<TokenReply> {
-  const { executorId, assertion } = connection;
+  const { keys } = connection;
+  const { executorId } = keys;
   try {
-    return await http.mutation(api.executors.token, { executorId, assertion: assertion() });
+    const assertion = keys.assertion();
+    const reply = await http.mutation(api.executors.token, { executorId, assertion });
+    if (reply.ok) await keys.granted();
+    return reply;
   } catch (error) {
     const failure = toBackendError(error);
     return { ok: false, code: failure.code === "OTHER" ? failure.message : failure.code };

@@ -1,5 +1,6 @@
 import {
   createPrivateKey,
+  createPublicKey,
   generateKeyPairSync,
   randomUUID,
   sign,
@@ -9,12 +10,21 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod/mini";
 import type { EnrolReply, PublicJwk } from "../convex/protocol/executor.js";
-import { ASSERTION_AUDIENCE, ASSERTION_MS_MAX } from "../convex/protocol/limits.js";
+import {
+  ASSERTION_AUDIENCE,
+  ASSERTION_MS_MAX,
+  ROTATION_AUDIENCE,
+} from "../convex/protocol/limits.js";
 import type { Clock } from "./clock.js";
 import { ConfigError } from "./config.js";
 
 /** Who this executor is; lives in STATE_DIR/identity.json, readable by its owner alone. */
-export type Identity = { executorId: string; privateKey: KeyObject };
+export type Identity = {
+  executorId: string;
+  privateKey: KeyObject;
+  /** Prepared by a rotation that was cut short: the deployment may have taken it already. */
+  nextKey?: KeyObject | undefined;
+};
 /** One start of this process: a later one takes the identity over. */
 export type Boot = { id: string; at: number };
 
@@ -29,17 +39,18 @@ export type Enrol = (args: {
   publicJwk: PublicJwk;
 }) => Promise<EnrolReply>;
 
-const privateJwk = z.object({
+const publicJwk = z.object({
   kty: z.literal("OKP"),
   crv: z.literal("Ed25519"),
   x: z.string(),
-  d: z.string(),
 });
+const privateJwk = z.extend(publicJwk, { d: z.string() });
 const identityFile = z.object({
   version: z.literal(1),
   /** Absent from the making of the key until the enrolment is accepted. */
   executorId: z.optional(z.string()),
   privateJwk,
+  nextPrivateJwk: z.optional(privateJwk),
 });
 type IdentityFile = z.output<typeof identityFile>;
 
@@ -53,7 +64,7 @@ export async function loadIdentity(options: {
   enrolToken: string | undefined;
   enrol: Enrol;
 }): Promise<Identity> {
-  const file = path.join(options.stateDir, "identity.json");
+  const file = fileIn(options.stateDir);
   const stored = await readIdentityFile(file);
   if (stored?.executorId !== undefined) return identityOf(stored, stored.executorId);
   if (options.enrolToken === undefined) {
@@ -61,7 +72,7 @@ export async function loadIdentity(options: {
       `No identity in ${file} and FONDATION_ENROL_TOKEN is not set; create an enrolment as an administrator and start the executor with its token.`,
     );
   }
-  const fresh = stored ?? { version: 1 as const, privateJwk: makeKey() };
+  const fresh = stored ?? { version: 1 as const, privateJwk: toPrivateJwk(makeKey()) };
   await writeIdentityFile(file, fresh);
   const { kty, crv, x } = fresh.privateJwk;
   const reply = await options.enrol({
@@ -80,29 +91,78 @@ export async function loadIdentity(options: {
 
 /** A signed statement of who we are, good once and for less than a minute. */
 export function signAssertion(identity: Identity, boot: Boot, clock: Clock): string {
+  const claims = { ...claimsOf(identity, boot, clock), aud: ASSERTION_AUDIENCE };
+  return signClaims(claims, identity.privateKey);
+}
+
+/** The same statement by both keys, that the next one takes the other's place. */
+export function signRotation(
+  { nextKey, ...identity }: Identity & { nextKey: KeyObject },
+  boot: Boot,
+  clock: Clock,
+): { assertion: string; proof: string } {
+  const { x } = publicHalf(nextKey);
+  const claims = { ...claimsOf(identity, boot, clock), aud: ROTATION_AUDIENCE, x };
+  return {
+    assertion: signClaims(claims, identity.privateKey),
+    proof: signClaims(claims, nextKey),
+  };
+}
+
+function claimsOf({ executorId }: Identity, boot: Boot, clock: Clock) {
   const issued = Math.floor(clock.now() / 1000);
-  const claims = {
-    iss: identity.executorId,
-    sub: identity.executorId,
-    aud: ASSERTION_AUDIENCE,
+  return {
+    iss: executorId,
+    sub: executorId,
     iat: issued,
     exp: issued + ASSERTION_MS_MAX / 1000,
     jti: randomUUID(),
     boot: boot.id,
     bootAt: boot.at,
   };
-  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString("base64url");
-  const signed = `${encode({ alg: "EdDSA", typ: "JWT" })}.${encode(claims)}`;
-  return `${signed}.${sign(null, Buffer.from(signed), identity.privateKey).toString("base64url")}`;
 }
 
-function makeKey(): IdentityFile["privateJwk"] {
-  return privateJwk.parse(generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }));
+function signClaims(claims: object, key: KeyObject): string {
+  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const signed = `${encode({ alg: "EdDSA", typ: "JWT" })}.${encode(claims)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), key).toString("base64url")}`;
+}
+
+/** A new Ed25519 key. */
+export function makeKey(): KeyObject {
+  return generateKeyPairSync("ed25519").privateKey;
+}
+
+/** What others may know of a key. */
+export function publicHalf(key: KeyObject): PublicJwk {
+  return publicJwk.parse(createPublicKey(key).export({ format: "jwk" }));
+}
+
+/** Writes the keys of an enrolled executor, whole or not at all. */
+export async function keepKeys(stateDir: string, identity: Identity): Promise<void> {
+  const { executorId, privateKey, nextKey } = identity;
+  await writeIdentityFile(fileIn(stateDir), {
+    version: 1,
+    executorId,
+    privateJwk: toPrivateJwk(privateKey),
+    ...(nextKey === undefined ? {} : { nextPrivateJwk: toPrivateJwk(nextKey) }),
+  });
+}
+
+const fileIn = (stateDir: string): string => path.join(stateDir, "identity.json");
+
+function toPrivateJwk(key: KeyObject): IdentityFile["privateJwk"] {
+  return privateJwk.parse(key.export({ format: "jwk" }));
+}
+
+function fromJwk(jwk: IdentityFile["privateJwk"]): KeyObject {
+  return createPrivateKey({ key: { ...jwk }, format: "jwk" });
 }
 
 function identityOf(stored: IdentityFile, executorId: string): Identity {
-  const privateKey = createPrivateKey({ key: { ...stored.privateJwk }, format: "jwk" });
-  return { executorId, privateKey };
+  const { privateJwk: jwk, nextPrivateJwk: next } = stored;
+  const identity = { executorId, privateKey: fromJwk(jwk) };
+  return next === undefined ? identity : { ...identity, nextKey: fromJwk(next) };
 }
 
 async function readIdentityFile(file: string): Promise<IdentityFile | undefined> {

@@ -7,7 +7,8 @@ import { type LoginState, probeLogin } from "./claude/credentials.js";
 import { systemClock, within } from "./clock.js";
 import { type Config, ConfigError, loadConfig, secretsOf } from "./config.js";
 import { type HealthView, startHealth } from "./health.js";
-import { type Boot, type Enrol, IdentityError, loadIdentity, signAssertion } from "./identity.js";
+import { type Boot, type Enrol, IdentityError, loadIdentity } from "./identity.js";
+import { type Keys, keysOf } from "./keys.js";
 import { keepLease, type Lease } from "./lease.js";
 import { createLogger, type Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
@@ -50,6 +51,7 @@ type Running = {
   logger: Logger;
   backend: Backend;
   supervisor: Supervisor;
+  keys: Keys;
   /** Rejects with an Ending when the identity is lost. */
   lost: Promise<never>;
 };
@@ -79,12 +81,12 @@ async function main(): Promise<void> {
     sweepLeftovers(config.tempDir, { clock, logger }),
   ]);
   const { lost, onFinal } = expectIdentity();
+  const keys = keysOf(identity, { stateDir: config.stateDir, boot, clock });
   const backend = connectBackend({
     url: config.convexUrl,
     clock,
     logger,
-    executorId: identity.executorId,
-    assertion: () => signAssertion(identity, boot, clock),
+    keys,
     onFinal,
   });
   const health: HealthState = {
@@ -103,7 +105,7 @@ async function main(): Promise<void> {
     cliFile: cli?.file,
     markers,
   });
-  const running: Running = { config, logger, backend, supervisor, lost };
+  const running: Running = { config, logger, backend, supervisor, keys, lost };
   try {
     await Promise.race([lost, firstSignal, work(running, health, cli?.version ?? "none")]);
   } catch (error) {
@@ -117,6 +119,7 @@ async function main(): Promise<void> {
 /** Registers, subscribes and keeps the lease; never resolves. */
 async function work(running: Running, health: HealthState, cliVersion: string): Promise<void> {
   const { config, logger, backend, supervisor } = running;
+  const rotate = keyRotation(running);
   const page = await startHealth({
     ...config,
     view: () => viewHealth(running, health),
@@ -138,7 +141,11 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     heartbeatMs: Math.min(config.heartbeatMs, registered.leaseMs / 3),
     grantedAt,
     held: () => supervisor.held(),
-    send: (held) => backend.heartbeat(held),
+    send: async (held) => {
+      const reply = await backend.heartbeat(held);
+      if (reply.rotateKey === true) void rotate();
+      return reply;
+    },
     onDirective: (held, directive) => {
       supervisor.heed(held, directive);
     },
@@ -162,6 +169,25 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     supervisor.reconcile(assignments);
   });
   await new Promise(() => undefined);
+}
+
+/** Replaces the executor's key, one rotation at a time; what runs goes on. Never rejects. */
+function keyRotation({ backend, keys, logger }: Running): () => Promise<void> {
+  let isRotating = false;
+  return async () => {
+    if (isRotating) return;
+    isRotating = true;
+    try {
+      const reply = await backend.rotateKey(await keys.prepare());
+      if (reply.ok) await keys.commit();
+      logger.info("keyRotation", reply.ok ? { done: true } : { done: false, code: reply.code });
+    } catch (error) {
+      // The next key is kept: if the deployment took it, the next token is asked for with it.
+      logger.warn("keyRotationUnsure", { why: String(error) });
+    } finally {
+      isRotating = false;
+    }
+  };
 }
 
 /** In order: no new work, what runs ends or is interrupted, the backend hears that we are gone. */
@@ -198,7 +224,13 @@ function supervise(options: {
       localFolders: config.localRepositories,
       loopbackHttp: config.loopbackHttp,
     },
-    cli: { file: cliFile, login, searchPath, isRoot: process.getuid?.() === 0 },
+    cli: {
+      file: cliFile,
+      login,
+      isLoginMissing: health.login.kind === "none",
+      searchPath,
+      isRoot: process.getuid?.() === 0,
+    },
   };
   return createSupervisor({
     slots: config.slots,

@@ -1,4 +1,3 @@
-import { ASSERTION_AUDIENCE } from "../protocol/executor.js";
 import { ASSERTION_MS_MAX, CLOCK_SKEW_MS } from "../protocol/limits.js";
 
 /** What an executor's assertion says, once it was found good. Times in ms. */
@@ -14,11 +13,11 @@ function isText(value: unknown, [min, max]: [number, number]): value is string {
  */
 export function readAssertion(
   claims: Record<string, unknown>,
-  expected: { executorId: string; now: number },
+  expected: { executorId: string; audience: string; now: number },
 ): Assertion | null {
   const { iss, sub, aud, iat, exp, jti, boot, bootAt } = claims;
-  const { executorId, now } = expected;
-  if (iss !== executorId || sub !== executorId || aud !== ASSERTION_AUDIENCE) return null;
+  const { executorId, audience, now } = expected;
+  if (iss !== executorId || sub !== executorId || aud !== audience) return null;
   if (!isText(jti, [16, 64]) || !isText(boot, [1, 64])) return null;
   if (typeof iat !== "number" || typeof exp !== "number" || typeof bootAt !== "number") return null;
   const expiresAt = exp * 1000;

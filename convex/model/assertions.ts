@@ -1,12 +1,18 @@
-import type { Doc } from "../_generated/dataModel.js";
+import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import { type Assertion, readAssertion } from "../domain/assertion.js";
 import * as Clock from "../lib/clock.js";
 import { signJwt, verifyEdDsa } from "../lib/crypto.js";
 import * as Env from "../lib/env.js";
 import { AUDIENCE, issuer } from "../lib/functions.js";
-import { ACCESS_TOKEN_MS, CLOCK_SKEW_MS, PRUNE_BATCH } from "../protocol/limits.js";
-import type { TokenReply } from "../protocol/executor.js";
+import {
+  ACCESS_TOKEN_MS,
+  ASSERTION_AUDIENCE,
+  CLOCK_SKEW_MS,
+  PRUNE_BATCH,
+  ROTATION_AUDIENCE,
+} from "../protocol/limits.js";
+import type { PublicJwk, TokenReply } from "../protocol/executor.js";
 
 /** The assertion, if it is good and was not used before; it is used with this. */
 export async function use(
@@ -15,18 +21,47 @@ export async function use(
   jws: string,
 ): Promise<Assertion | null> {
   const claims = await verifyEdDsa(jws, executor.publicJwk.x);
-  if (claims === null) return null;
-  const executorId = executor._id;
-  const assertion = readAssertion(claims, { executorId, now: Clock.now() });
-  if (assertion === null) return null;
-  const { jti, expiresAt } = assertion;
+  const expected = { executorId: executor._id, audience: ASSERTION_AUDIENCE, now: Clock.now() };
+  const assertion = claims === null ? null : readAssertion(claims, expected);
+  return assertion !== null && (await spend(ctx, executor._id, assertion)) ? assertion : null;
+}
+
+/** A statement of both keys that the next one takes the other's place. */
+export type Rotation = { publicJwk: PublicJwk; assertion: string; proof: string };
+
+/**
+ * The statement, if both keys signed it for each other just now and it was not used before. An access
+ * token alone is not enough to replace a key: who steals one has it for ten minutes, not for good.
+ */
+export async function useRotation(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  { publicJwk: { x }, assertion, proof }: Rotation,
+): Promise<Assertion | null> {
+  const expected = { executorId: executor._id, audience: ROTATION_AUDIENCE, now: Clock.now() };
+  const [byOld, byNew] = [
+    await verifyEdDsa(assertion, executor.publicJwk.x),
+    await verifyEdDsa(proof, x),
+  ];
+  if (byOld?.["x"] !== x || byNew?.["x"] !== x || byOld["jti"] !== byNew["jti"]) return null;
+  if (x === executor.publicJwk.x || readAssertion(byNew, expected) === null) return null;
+  const read = readAssertion(byOld, expected);
+  return read !== null && (await spend(ctx, executor._id, read)) ? read : null;
+}
+
+/** Notes that an assertion was used; false when it was before. */
+async function spend(
+  ctx: MutationCtx,
+  executorId: Id<"executors">,
+  { jti, expiresAt }: Assertion,
+): Promise<boolean> {
   const used = await ctx.db
     .query("assertionJtis")
     .withIndex("by_jti", (q) => q.eq("executorId", executorId).eq("jti", jti))
     .first();
-  if (used !== null) return null;
+  if (used !== null) return false;
   await ctx.db.insert("assertionJtis", { executorId, jti, expiresAt: expiresAt + CLOCK_SKEW_MS });
-  return assertion;
+  return true;
 }
 
 /** An access token for the process that signed the assertion. */

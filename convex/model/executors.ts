@@ -12,6 +12,7 @@ import * as Attempts from "./attempts.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
 import * as Slots from "./slots.js";
+import * as Zombies from "./zombies.js";
 
 /** Why all attempts of an executor are taken from it, and who does it. */
 type Eviction = {
@@ -70,12 +71,15 @@ export async function register(
   if (!isSameProcess && before.bootAt !== undefined && claims.bootAt <= before.bootAt) {
     throw fail("SUPERSEDED", `A newer process of executor ${before.name} has registered: end.`);
   }
+  const isFight = !isSameProcess && (await Leases.find(ctx, before._id)) !== null;
+  const takeovers = isFight ? await Zombies.note(ctx, before, claims) : {};
   if (!isSameProcess) await evict(ctx, before, { reason: "superseded", actor: actorOf(before) });
   await ctx.db.patch("executors", before._id, {
     ...registration,
     boot: claims.boot,
     bootAt: claims.bootAt,
     unhealthy: null,
+    ...takeovers,
     ...presence(before, "online"),
   });
   const lease = isSameProcess ? await Leases.find(ctx, before._id) : null;
@@ -103,7 +107,9 @@ export async function heartbeat(
       await Slots.give(ctx, executor._id, settled.ordinal);
     }
   }
-  return { leaseMs: executor.leaseMs, drain: executor.draining, directives };
+  const { leaseMs, draining: drain, rotationRequestedAt } = executor;
+  const isRotationDue = rotationRequestedAt !== undefined;
+  return { leaseMs, drain, directives, ...(isRotationDue ? { rotateKey: true } : {}) };
 }
 
 /** What a held attempt is to do: three answers, one point read. */
@@ -158,6 +164,28 @@ export async function resume(ctx: MutationCtx, executor: Doc<"executors">): Prom
     throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again.`);
   await ctx.db.patch("executors", executor._id, { draining: false, unhealthy: null });
   await restoreSlots(ctx, executor._id);
+}
+
+/** Asks the executor for a new key: its next heartbeat's answer tells it. */
+export async function requestRotation(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
+  if (executor.revoked)
+    throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again.`);
+  await ctx.db.patch("executors", executor._id, { rotationRequestedAt: Clock.now() });
+}
+
+/** Puts a new key in the old one's place: tokens of the old one are refused, what runs goes on. */
+export async function replaceKey(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  publicJwk: Doc<"executors">["publicJwk"],
+): Promise<Doc<"executors">> {
+  const epoch = executor.epoch + 1;
+  await ctx.db.patch("executors", executor._id, {
+    publicJwk,
+    epoch,
+    rotationRequestedAt: undefined,
+  });
+  return get(ctx, executor._id);
 }
 
 /** Ends an identity for good: its tokens are worthless, its attempts go back to the queue. */

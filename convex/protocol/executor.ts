@@ -60,6 +60,8 @@ export const heartbeatReply = v.object({
   leaseMs: v.number(),
   /** Finish what runs, take nothing new. */
   drain: v.boolean(),
+  /** Replace the executor's key (`executors:rotateKey`); absent is no. */
+  rotateKey: v.optional(v.boolean()),
   /** One for each held attempt, in order. */
   directives: v.array(directive),
 });

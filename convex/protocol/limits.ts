@@ -153,6 +153,11 @@ export const SIGN_IN_LOCK_MS = 15 * 60_000;
  * so that an executor's bundle does without them.
  */
 export const ASSERTION_AUDIENCE = "fondation/executors/token";
+/** Audience of the statement by which an executor's key gives way to the next. */
+export const ROTATION_AUDIENCE = "fondation/executors/rotateKey";
+/** Processes that take an identity from each other so often within this time fight over it. */
+export const TAKEOVERS_MAX = 3;
+export const TAKEOVERS_MS = 10 * 60_000;
 
 // -- secrets --
 /** Shorter ones are no tokens, and their last four characters would tell too much. */

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
-import { toBase64Url } from "../../convex/lib/crypto.js";
-import { ASSERTION_AUDIENCE } from "../../convex/protocol/executor.js";
+import { claimsOf, encode, signer } from "./signer.js";
 import {
   assigned,
   codeOf,
@@ -71,32 +70,6 @@ describe("enrolment", () => {
 });
 
 describe("access tokens", () => {
-  const encode = (value: unknown) => toBase64Url(new TextEncoder().encode(JSON.stringify(value)));
-  async function signer() {
-    const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
-    if (!("privateKey" in pair)) throw new Error("not a pair");
-    const { x } = await crypto.subtle.exportKey("jwk", pair.publicKey);
-    if (x === undefined) throw new Error("no public half");
-    const sign = async (claims: object, head: object = { alg: "EdDSA" }) => {
-      const input = `${encode(head)}.${encode(claims)}`;
-      const bytes = new TextEncoder().encode(input);
-      const signature = await crypto.subtle.sign("Ed25519", pair.privateKey, bytes);
-      return `${input}.${toBase64Url(new Uint8Array(signature))}`;
-    };
-    return { x, sign };
-  }
-  const claimsOf = (executorId: string, part: object = {}) => ({
-    iss: executorId,
-    sub: executorId,
-    aud: ASSERTION_AUDIENCE,
-    iat: START / 1000,
-    exp: START / 1000 + 60,
-    jti: "0123456789abcdef",
-    boot: "boot-1",
-    bootAt: START,
-    ...part,
-  });
-
   test("a good assertion → a token of the process, for ten minutes; used again it is refused", async () => {
     const { x, sign } = await signer();
     const executorId = await world.enrol("box", x);

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { connectBackend, type Backend } from "../../executor/backend.js";
 import { systemClock } from "../../executor/clock.js";
-import { loadIdentity, signAssertion } from "../../executor/identity.js";
+import { loadIdentity } from "../../executor/identity.js";
+import { keysOf } from "../../executor/keys.js";
 import { createLogger } from "../../executor/logger.js";
 
 /**
@@ -16,13 +17,11 @@ export async function speakAs(url: string, stateDir: string): Promise<Backend> {
     enrol: () => Promise.reject(new Error("the executor is enrolled already")),
   });
   const boot = { id: randomUUID(), at: systemClock.now() };
-  const { executorId } = identity;
   return connectBackend({
     url,
     clock: systemClock,
     logger: createLogger({ level: "error", write: () => undefined, redact: (text) => text }),
-    executorId,
-    assertion: () => signAssertion(identity, boot, systemClock),
+    keys: keysOf(identity, { stateDir, boot, clock: systemClock }),
     onFinal: () => undefined,
   });
 }

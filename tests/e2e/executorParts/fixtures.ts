@@ -106,6 +106,8 @@ export class FakeBackend implements Backend {
   watchAssignments = () => undefined;
   heartbeat = () => Promise.resolve({ leaseMs: 30_000, drain: false, directives: [] });
   goOffline = () => Promise.resolve();
+  issueSecret = () => Promise.resolve(null);
+  rotateKey = () => Promise.resolve({ ok: true as const });
   isConnected = () => true;
   close = () => Promise.resolve();
 
