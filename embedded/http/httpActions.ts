@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { AuthFailure, type Authenticator } from "../auth/identity.js";
 import type { FunctionRunner, Identity } from "../functions/types.js";
 import { httpLimits } from "./limits.js";
-import { readBody, requestMetadata } from "./request.js";
+import { readBody, readUrl, requestMetadata } from "./request.js";
 
 export type HttpActionOptions = {
   runner: FunctionRunner;
@@ -20,7 +20,7 @@ export async function runHttpAction(
   const { incoming, response, path } = exchange;
   const { identity, token } = await identify(options.authenticator, incoming);
   const metadata = { ...requestMetadata(incoming), authToken: token };
-  const request = await toRequest(incoming, new URL(path, options.siteUrl()));
+  const request = await toRequest(incoming, readUrl(path, options.siteUrl()));
   const outcome = await options.runner.httpAction(request, identity, metadata);
   await writeResponse(response, outcome.response);
 }

@@ -202,8 +202,17 @@ const tooOld = () =>
 
 /** `/api/run/dir/file/fn` → `dir/file:fn`. */
 function pathOfRun(pathname: string): string {
-  const segments = decodeURIComponent(pathname).split("/").slice(3);
+  const segments = decoded(pathname).split("/").slice(3);
   return `${segments.slice(0, -1).join("/")}:${segments.at(-1) ?? ""}`;
+}
+
+function decoded(pathname: string): string {
+  try {
+    return decodeURIComponent(pathname);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    throw new HttpError(400, "BadUrl", "the path is not percent-encoded UTF-8");
+  }
 }
 
 function readTimestamp(encoded: string | undefined): bigint {

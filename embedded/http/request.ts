@@ -49,7 +49,7 @@ export class HttpRequest {
     this.#response = exchange.response;
     this.#authenticator = authenticator;
     this.method = incoming.method ?? "GET";
-    this.url = new URL(incoming.url ?? "/", "http://localhost");
+    this.url = readUrl(incoming.url ?? "/", "http://localhost");
   }
 
   /** Aborts when the client goes away. */
@@ -117,6 +117,12 @@ export class HttpRequest {
     const text = (await this.bytes(max)).toString("utf8");
     return parseForm(schema, parseJson(text === "" ? "{}" : text));
   }
+}
+
+/** Throws HttpError 400 when the path is none. */
+export function readUrl(path: string, origin: string): URL {
+  if (URL.canParse(path, origin)) return new URL(path, origin);
+  throw new HttpError(400, "BadUrl", "the address cannot be understood");
 }
 
 /** Throws HttpError 400 when the text is not JSON. */

@@ -12,6 +12,15 @@ export const syncLimits = {
   modificationsMax: 4_096,
   /** Inbound messages waiting for their turn. */
   inboundQueueMax: 5_000,
+  /**
+   * Characters of messages received and not yet dealt with; at this many the socket is read no more
+   * until there are fewer. One message may pass it.
+   */
+  waitingCharsMax: 32 * 1024 * 1024,
+  /** Bytes sent and not yet taken by the client; at this many its next message waits. */
+  untakenBytesMax: 8 * 1024 * 1024,
+  /** Of a FatalError's reason, which may quote the client. */
+  refusalChars: 500,
   /** Queries of one Transition that run at the same time. */
   concurrentQueriesMax: 16,
   /** Transitions handed to the socket and not yet written by it. */

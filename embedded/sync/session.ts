@@ -35,6 +35,10 @@ export type SessionPorts = {
   newRequest: () => RequestMetadata;
   /** Resolves when the socket has written the message. */
   send: (message: ServerMessage) => Promise<void>;
+  /** Resolves when the client has taken enough of what was sent to be sent more. */
+  drained: () => Promise<void>;
+  /** Characters received and not yet dealt with: the socket stops reading while there are many. */
+  onWaiting: (chars: number) => void;
   close: (reason: CloseReason) => void;
   onFault: (error: unknown) => void;
 };
@@ -61,6 +65,7 @@ export class Session {
   #runningActions = 0;
   #inbound: Promise<void> = Promise.resolve();
   #inboundCount = 0;
+  #waitingChars = 0;
   #isEnded = false;
 
   constructor(ports: SessionPorts) {
@@ -94,16 +99,24 @@ export class Session {
       return;
     }
     this.#inboundCount += 1;
+    this.#wait(text.length);
     this.#inbound = this.#inbound.then(async () => {
+      await this.#ports.drained();
       this.#inboundCount -= 1;
       if (!this.#isEnded) await this.#handle(text);
+      this.#wait(-text.length);
     });
   }
 
-  /** Tells the client what it did wrong, once, and ends. */
-  #refuse(error: string): void {
+  #wait(chars: number): void {
+    this.#waitingChars += chars;
+    this.#ports.onWaiting(this.#waitingChars);
+  }
+
+  /** Tells the client what it did wrong, once, and ends. Its own words come back shortened. */
+  #refuse(reason: string): void {
     if (this.#isEnded) return;
-    this.#say({ type: "FatalError", error });
+    this.#say({ type: "FatalError", error: reason.slice(0, syncLimits.refusalChars) });
     this.#end({ code: 1002, reason: "ProtocolError" });
   }
 
@@ -129,14 +142,14 @@ export class Session {
 
   async #handle(text: string): Promise<void> {
     try {
-      await this.#dispatch(parseClientMessage(text));
+      await this.#dispatch(parseClientMessage(text), text.length);
     } catch (error) {
       if (error instanceof ProtocolError) this.#refuse(error.message);
       else this.#fault(error);
     }
   }
 
-  async #dispatch(message: ClientMessage): Promise<void> {
+  async #dispatch(message: ClientMessage, chars: number): Promise<void> {
     if (message.type === "Connect") {
       this.#connect(message);
       return;
@@ -151,10 +164,10 @@ export class Session {
         this.#modifyQuerySet(message);
         return;
       case "Mutation":
-        this.#queueMutation(message, sessionId);
+        this.#queueMutation(message, { sessionId, chars });
         return;
       case "Action":
-        this.#startAction(message);
+        this.#startAction(message, chars);
         return;
       case "Event":
         return;
@@ -220,15 +233,21 @@ export class Session {
     this.#transitions.kick();
   }
 
-  #queueMutation(message: ClientMessageOf<"Mutation">, sessionId: string): void {
+  #queueMutation(
+    message: ClientMessageOf<"Mutation">,
+    { sessionId, chars }: { sessionId: string; chars: number },
+  ): void {
     if (this.#unresolvedMutations >= syncLimits.unresolvedMutationsMax) {
       throw new ProtocolError(
         `TooManyConcurrentMutations: more than ${syncLimits.unresolvedMutationsMax} unresolved mutations on one socket`,
       );
     }
     this.#unresolvedMutations += 1;
+    this.#wait(chars);
     const caller = this.#caller;
-    this.#mutations = this.#mutations.then(() => this.#startMutation(message, caller, sessionId));
+    this.#mutations = this.#mutations.then(() =>
+      this.#startMutation(message, { caller, sessionId, chars }),
+    );
   }
 
   /**
@@ -237,11 +256,11 @@ export class Session {
    */
   #startMutation(
     message: ClientMessageOf<"Mutation">,
-    caller: Caller,
-    sessionId: string,
+    { caller, sessionId, chars }: { caller: Caller; sessionId: string; chars: number },
   ): Promise<void> {
     return new Promise((next) => {
       const run = async (): Promise<MutationOutcome | null> => {
+        await this.#ports.drained();
         if (this.#isEnded || !this.#mayRun(caller.identity)) return null;
         return this.#ports.runner.mutation(this.#callOf(message, caller), {
           session: { sessionId, requestId: message.requestId },
@@ -258,6 +277,7 @@ export class Session {
           this.#fault(error);
         } finally {
           this.#unresolvedMutations -= 1;
+          this.#wait(-chars);
         }
       };
       this.#answers = answer();
@@ -277,7 +297,7 @@ export class Session {
     this.#say({ type: "MutationResponse", requestId, ...failed(outcome.error), logLines });
   }
 
-  #startAction(message: ClientMessageOf<"Action">): void {
+  #startAction(message: ClientMessageOf<"Action">, chars: number): void {
     const caller = this.#caller;
     if (!this.#mayRun(caller.identity)) return;
     if (this.#runningActions >= syncLimits.runningActionsMax) {
@@ -286,6 +306,7 @@ export class Session {
       );
     }
     this.#runningActions += 1;
+    this.#wait(chars);
     this.#ports.runner
       .action(this.#callOf(message, caller))
       .then((outcome) => {
@@ -296,6 +317,7 @@ export class Session {
       })
       .finally(() => {
         this.#runningActions -= 1;
+        this.#wait(-chars);
       });
   }
 

@@ -46,7 +46,11 @@ export class SyncSockets {
 
   /** Takes an HTTP upgrade; refuses with 400 any path that is not a sync path. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    // Nobody else listens to a connection that is handed over: unheard, its error ends the process.
+    socket.on("error", (error) => {
+      this.#options.log("sync.socketError", { error });
+    });
+    const [pathname = ""] = (request.url ?? "").split("?");
     if (!SYNC_PATH.test(pathname)) {
       socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
       return;
@@ -69,13 +73,20 @@ export class SyncSockets {
 
   #open(webSocket: WebSocket, newRequest: () => RequestMetadata): void {
     const { log } = this.#options;
+    let lastSent: Promise<void> = Promise.resolve();
     const session = new Session({
       engine: this.#options.engine,
       runner: this.#options.runner,
       authenticator: this.#options.authenticator,
       nowMs: this.#options.nowMs,
       newRequest,
-      send: (message) => sendFrames(webSocket, encodeFrames(message)),
+      send: (message) => (lastSent = sendFrames(webSocket, encodeFrames(message))),
+      drained: () =>
+        webSocket.bufferedAmount < syncLimits.untakenBytesMax ? Promise.resolve() : lastSent,
+      onWaiting: (chars) => {
+        if (chars >= syncLimits.waitingCharsMax) webSocket.pause();
+        else if (webSocket.isPaused) webSocket.resume();
+      },
       close: ({ code, reason }) => {
         webSocket.close(code, reason);
       },
@@ -149,6 +160,8 @@ function keepAlive(webSocket: WebSocket): () => void {
   webSocket.on("message", heard);
   webSocket.on("pong", heard);
   const timer = setInterval(() => {
+    // While we do not read we cannot hear.
+    if (webSocket.isPaused) heard();
     if (performance.now() - lastHeardMs > syncLimits.silentMaxMs) {
       webSocket.terminate();
       return;
