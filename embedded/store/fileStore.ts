@@ -2,7 +2,7 @@ import { join } from "node:path";
 import Database from "libsql";
 import { type FolderLock, lockDataFolder, unusable } from "./dataFolder.js";
 import { DocumentCounts } from "./documentCounts.js";
-import { prepareFormat } from "./format.js";
+import { prepareFormat, readFormat, refuseNewer } from "./format.js";
 import {
   isDocumentSpace,
   type Row,
@@ -61,11 +61,13 @@ export class FileStore implements Store {
     const lock = lockDataFolder(folder);
     try {
       const db = new Database(join(folder, DATABASE_FILE));
+      // First of all: what follows writes to the file.
+      refuseNewer(readFormat(db), folder);
       db.exec("PRAGMA journal_mode = WAL");
       db.exec(`PRAGMA synchronous = ${options.isSynced === false ? "NORMAL" : "FULL"}`);
       db.exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
       db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES_KEPT}`);
-      prepareFormat(db, folder);
+      prepareFormat(db);
       return new FileStore(db, lock);
     } catch (error) {
       lock.release();

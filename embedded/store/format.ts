@@ -24,11 +24,9 @@ const STEPS: ReadonlyMap<number, string> = new Map([
 ]);
 export const FORMAT = Math.max(...STEPS.keys()) + 1;
 
-/** Throws DataFolderError for a file of a newer version. */
-export function prepareFormat(db: Database.Database, folder: string): void {
-  const format = readFormat(db);
-  refuseNewer(format, folder);
-  for (let from = format; from < FORMAT; from += 1) {
+/** Brings the file to the present format; newer ones must have been refused. */
+export function prepareFormat(db: Database.Database): void {
+  for (let from = readFormat(db); from < FORMAT; from += 1) {
     db.exec(`BEGIN IMMEDIATE;
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
       ${STEPS.get(from) ?? ""}

@@ -62,7 +62,7 @@ afterAll(async () => {
 
 let bundle: Promise<string> | undefined;
 /** The backend as one file, made once for a test file; inside the checkout, so that packages are found. */
-function bundled(): Promise<string> {
+export function bundled(): Promise<string> {
   bundle ??= (async () => {
     mkdirSync(CACHE, { recursive: true });
     const folder = mkdtempSync(path.join(CACHE, "bundle-"));
