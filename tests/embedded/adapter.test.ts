@@ -12,7 +12,9 @@ import {
   mutationGeneric,
   queryGeneric,
 } from "convex/server";
+import path from "node:path";
 import { ConvexError, v } from "convex/values";
+import { build } from "esbuild";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { convexTest } from "../../embedded/test/index.js";
 
@@ -248,4 +250,23 @@ describe("what is around functions", () => {
     expect(seen).toEqual([[1], null]);
     expect(await t.query(rows.list)).toEqual([]);
   });
+});
+
+test("tests load neither the compiler nor the file store", async () => {
+  const { metafile } = await build({
+    entryPoints: [path.resolve(import.meta.dirname, "../../embedded/test/index.ts")],
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    packages: "external",
+    metafile: true,
+    write: false,
+    logLevel: "silent",
+  });
+  const inputs = Object.values(metafile.inputs);
+  const packages = inputs.flatMap(({ imports }) => imports).filter(({ external }) => external);
+  const names = new Set(
+    packages.map((one) => one.path).filter((name) => !name.startsWith("node:")),
+  );
+  expect([...names].toSorted()).toEqual(["convex/server", "convex/values", "sorted-btree"]);
 });
