@@ -2,6 +2,7 @@ import { v } from "convex/values";
 import { internalMutation } from "./_generated/server.js";
 import { userMutation, userQuery } from "./lib/functions.js";
 import { settleDependents } from "./model/apply.js";
+import * as Emergency from "./model/emergency.js";
 import * as Operations from "./model/operations.js";
 import { queueLimits, queueView } from "./protocol/queue.js";
 
@@ -33,6 +34,7 @@ export const resume = userMutation("operator")({
   args: {},
   returns: v.null(),
   handler: async (ctx) => {
+    await Emergency.requireNone(ctx);
     await Operations.resume(ctx, `user:${ctx.user.username}`);
     return null;
   },

@@ -265,6 +265,16 @@ export default defineSchema({
     .index("by_jti", ["executorId", "jti"])
     .index("by_expiry", ["expiresAt"]),
 
+  /** The emergency stop in force, at most one row. Written by model/emergency, deleted when lifted. */
+  emergency: defineTable({
+    reason: v.string(),
+    running: v.union(v.literal("cancel"), v.literal("drain")),
+    revokeExecutors: v.boolean(),
+    endSessions: v.boolean(),
+    by: v.string(),
+    since: v.number(),
+  }),
+
   /** What people may know of each secret. Written by model/secrets, on a person's word. */
   secrets: defineTable({
     kind: secretKind,

@@ -159,6 +159,11 @@ export const ROTATION_AUDIENCE = "fondation/executors/rotateKey";
 export const TAKEOVERS_MAX = 3;
 export const TAKEOVERS_MS = 10 * 60_000;
 
+// -- emergency stop --
+/** Users and executors that one step of it deals with. */
+export const EMERGENCY_USERS_PER_STEP = 100;
+export const EMERGENCY_EXECUTORS_PER_STEP = 8;
+
 // -- secrets --
 /** Shorter ones are no tokens, and their last four characters would tell too much. */
 export const SECRET_CHARS_MIN = 16;
