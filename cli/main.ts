@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { killChildrenOnExit } from "./childProcess.js";
 import { demo, DEMO_PROMPT, type DemoOptions } from "./commands/demo.js";
+import { keysNew, type KeysOptions } from "./commands/keys.js";
 import { readConfig } from "./config.js";
 import { CommandError, exitCodes } from "./errors.js";
 import { createOutput } from "./output.js";
@@ -44,6 +45,16 @@ program
       signal: interrupt.signal,
     });
   });
+
+program
+  .command("keys")
+  .description("keys that a deployment signs access tokens with")
+  .command("new")
+  .description("print a new key as deployment variables, for: | npx convex env set")
+  .option("--of <whom>", "user or executor: whose tokens it signs", "user")
+  .option("--keep <jwks>", "the AUTH_…_JWKS before it: tokens signed until now stay good")
+  .allowExcessArguments(false)
+  .action((options: KeysOptions) => keysNew(options, output));
 
 killChildrenOnExit();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

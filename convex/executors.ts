@@ -16,6 +16,7 @@ import * as Audit from "./model/audit.js";
 import * as Enrolments from "./model/enrolments.js";
 import * as Executors from "./model/executors.js";
 import * as Jobs from "./model/jobs.js";
+import * as RateLimits from "./model/rateLimits.js";
 import * as Outcomes from "./model/outcomes.js";
 import {
   assignment,
@@ -120,6 +121,9 @@ export const enrol = publicMutation({
     ) {
       return { ok: false as const, code: "INVALID_ARGUMENT" };
     }
+    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) {
+      return { ok: false as const, code: "RATE_LIMITED" };
+    }
     const enrolment = await Enrolments.use(ctx, args.token);
     if (enrolment === null) {
       await Audit.write(ctx, {
@@ -145,6 +149,9 @@ export const token = publicMutation({
     const executor = await Executors.findByText(ctx, args.executorId);
     if (executor === null) return { ok: false as const, code: "UNAUTHENTICATED" };
     if (executor.revoked) return { ok: false as const, code: "REVOKED" };
+    if (!(await RateLimits.use(ctx, "tokensOfHolder", executor._id)).ok) {
+      return { ok: false as const, code: "RATE_LIMITED" };
+    }
     const assertion = await Assertions.use(ctx, executor, args.assertion);
     if (assertion === null) {
       await Audit.write(ctx, {

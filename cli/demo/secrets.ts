@@ -2,22 +2,15 @@
  * The secrets of a demo's deployment: made once for a data folder, kept there with mode 600, so that
  * later runs sign in as the same administrator and earlier tokens stay good.
  */
-import { generateKeyPair, randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { promisify } from "node:util";
 import { CommandError } from "../errors.js";
+import { type KeyPair, makeKeyPair } from "../signingKeys.js";
 
 const FILE = "demo.json";
 /** Kept as the shape of the file; a file of another version is refused, not guessed at. */
 const VERSION = 2;
-
-export type KeyPair = {
-  /** RS256 private key as JWK text, with a kid. */
-  privateJwk: string;
-  /** The public half as a key set in a `data:` URI, which no one has to fetch. */
-  jwks: string;
-};
 
 export type Secrets = {
   version: typeof VERSION;
@@ -93,15 +86,4 @@ function parse(text: string, file: string): Secrets {
   }
   // Our own file, renamed into place whole, of the version that has exactly these fields.
   return parsed as Secrets;
-}
-
-async function makeKeyPair(): Promise<KeyPair> {
-  const pair = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
-  const named = { alg: "RS256", use: "sig", kid: randomUUID() };
-  const keySet = { keys: [{ ...pair.publicKey.export({ format: "jwk" }), ...named }] };
-  const encoded = Buffer.from(JSON.stringify(keySet)).toString("base64");
-  return {
-    privateJwk: JSON.stringify({ ...pair.privateKey.export({ format: "jwk" }), ...named }),
-    jwks: `data:application/json;base64,${encoded}`,
-  };
 }

@@ -2,7 +2,17 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
 import type { Id } from "../../convex/_generated/dataModel.js";
-import { call, permissions, publicFunctions, valuesOf, type Ids } from "./publicFunctions.js";
+import type { QueryCtx } from "../../convex/_generated/server.js";
+import { requireRegistered, requireUser } from "../../convex/lib/functions.js";
+import {
+  call,
+  permissions,
+  publicFunctions,
+  tooLong,
+  valuesOf,
+  type Caller,
+  type Ids,
+} from "./publicFunctions.js";
 import { codeOf, ISSUER, registration, START, World } from "./world.js";
 
 let world: World;
@@ -27,10 +37,7 @@ test("every public function is made by a wrapper, with the access that docs/perm
 });
 
 /** Each kind of caller: how to make one, and the code with which a function of an access refuses it. */
-const callers: Record<
-  string,
-  { make: () => Promise<World["t"]>; code: (access: string) => string }
-> = {
+const callers: Record<string, { make: () => Promise<Caller>; code: (access: string) => string }> = {
   nobody: { make: () => Promise.resolve(world.t), code: () => "UNAUTHENTICATED" },
   viewer: { make: () => world.user("viewer", unique("viewer")), code: codeFor(["viewer"]) },
   operator: {
@@ -143,6 +150,48 @@ describe("only what the table allows gets past the wrapper, whatever the argumen
     },
     60_000,
   );
+});
+
+test("every text in the arguments of every public function is capped, before the handler", async () => {
+  const existing = await ids();
+  const people = await world.user("administrator", unique("administrator"));
+  const executor = await world.executor(unique("box"));
+  let texts = 0;
+  for (const fn of await publicFunctions()) {
+    const as: Caller =
+      fn.access === "executor" ? executor : fn.access === "arguments" ? world.t : people;
+    for (const { field, value } of tooLong(fn.args, existing)) {
+      expect([fn.name, field, await codeOf(call(as, fn, value))]).toEqual([
+        fn.name,
+        field,
+        "INVALID_ARGUMENT",
+      ]);
+      texts += 1;
+    }
+  }
+  expect(texts).toBeGreaterThan(40);
+}, 60_000);
+
+test("a wrapper reads two documents for a person or a key, and one for an executor", async () => {
+  const user = await world.user("administrator", unique("administrator"));
+  const made = { name: "ci", role: "viewer", lifeMs: 60_000 } as const;
+  const { apiKeyId } = await user.mutation(api.apiKeys.create, made);
+  const key = { issuer: `${ISSUER}/user`, subject: user.userId, key: apiKeyId };
+  const executor = await world.executor(unique("box"));
+  const reads = (as: Caller, check: (ctx: QueryCtx) => Promise<unknown>) =>
+    as.run(async (ctx) => {
+      await check(ctx);
+      return (await ctx.meta.getTransactionMetrics()).documentsRead.used;
+    });
+  const counts = {
+    session: await reads(user, (ctx) => requireUser(ctx, "viewer")),
+    key: await reads(world.t.withIdentity(key), (ctx) => requireUser(ctx, "viewer")),
+    executor: await reads(executor, requireRegistered),
+  };
+  const before = { session: 2, executor: 1 };
+  // eslint-disable-next-line no-console -- the counts are what this test is for
+  console.info("documents read by the wrappers", { before, now: counts });
+  expect(counts).toEqual({ session: 2, key: 2, executor: 1 });
 });
 
 describe("a session is refused on the next call", () => {

@@ -2,8 +2,9 @@
 import { makeFunctionReference } from "convex/server";
 import fc from "fast-check";
 import type { Access } from "../../convex/lib/functions.js";
+import { ARGUMENT_CHARS_MAX, LONG_ARGUMENTS } from "../../convex/protocol/limits.js";
 import table from "../../docs/permissions.md?raw";
-import { modules } from "./world.js";
+import { modules, type World } from "./world.js";
 
 /** A validator as a registered function tells of it. */
 export type Shape =
@@ -57,17 +58,21 @@ export async function publicFunctions(): Promise<PublicFunction[]> {
   return found;
 }
 
-type Callers = {
-  query: (reference: never, args: never) => Promise<unknown>;
-  mutation: (reference: never, args: never) => Promise<unknown>;
-  action: (reference: never, args: never) => Promise<unknown>;
-};
+/** Whoever calls: the deployment's door with an identity or none. */
+export type Caller = Pick<World["t"], "query" | "mutation" | "action" | "run">;
 
 /** Calls a function by its name with arguments that its validator made. */
-export async function call(as: Callers, { kind, name }: PublicFunction, args: unknown) {
-  const reference = makeFunctionReference<"query" | "mutation" | "action">(name);
-  // By name: no types are known here, and none are needed.
-  return as[kind](reference as never, args as never);
+export async function call(as: Caller, { kind, name }: PublicFunction, args: unknown) {
+  // Arguments come from the function's own validator, which no type here knows.
+  const given = args as Record<string, never>;
+  switch (kind) {
+    case "query":
+      return as.query(makeFunctionReference<"query">(name), given) as Promise<unknown>;
+    case "mutation":
+      return as.mutation(makeFunctionReference<"mutation">(name), given) as Promise<unknown>;
+    case "action":
+      return as.action(makeFunctionReference<"action">(name), given) as Promise<unknown>;
+  }
 }
 
 /** Ids to use in arguments, by table. */
@@ -134,4 +139,27 @@ function idsOf(table: string, ids: Ids): string[] {
 /** Keys that Convex takes in objects: printable ASCII without $ and _ first. */
 function isConvexValue(value: unknown): boolean {
   return !/"[^"]*[^\x20-\x7e][^"]*":|"[$_][^"]*":|"":/.test(JSON.stringify(value));
+}
+
+/** For each text in the arguments, arguments in which that one is a character too long. */
+export function tooLong(shape: Shape, ids: Ids, field = ""): { field: string; value: unknown }[] {
+  if (shape.type === "string") {
+    return [{ field, value: "x".repeat((LONG_ARGUMENTS[field] ?? ARGUMENT_CHARS_MAX) + 1) }];
+  }
+  if (shape.type === "array") {
+    return tooLong(shape.value, ids, field).map((one) => ({ ...one, value: [one.value] }));
+  }
+  if (shape.type === "record") {
+    const items = tooLong(shape.values.fieldType, ids, "key");
+    return items.map((one) => ({ ...one, value: { key: one.value } }));
+  }
+  if (shape.type === "union") return shape.value.flatMap((one) => tooLong(one, ids, field));
+  if (shape.type !== "object") return [];
+  return Object.entries(shape.value).flatMap(([key, { fieldType }]) =>
+    tooLong(fieldType, ids, key).map(({ field: name, value }) => {
+      const [rest] = fc.sample(valuesOf(shape, ids), { numRuns: 1, seed: 1 });
+      // An object shape makes objects.
+      return { field: name, value: { ...(rest as object), [key]: value } };
+    }),
+  );
 }
