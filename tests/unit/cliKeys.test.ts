@@ -35,7 +35,7 @@ describe("fondation keys new", () => {
       keysOf(variables["AUTH_USER_JWKS"]).map((key) => key.kid);
     expect(kids(second)).toEqual([...kids(first), kids(second).at(-1)]);
     expect(kids(third)).toEqual([kids(second).at(-1), kids(third).at(-1)]);
-  });
+  }, 60_000);
 
   test.each([
     [{ of: "nobody" }, /--of/],
