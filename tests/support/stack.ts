@@ -4,6 +4,8 @@
  */
 import path from "node:path";
 import { afterAll } from "vitest";
+import { ConvexHttpClient } from "convex/browser";
+import { api } from "../../convex/_generated/api.js";
 import type { ExecutorView, JobDetail } from "../../convex/protocol/view.js";
 import type { JobId, Submission } from "../../cli/backend.js";
 import { killChildrenOnExit, type Child } from "../../cli/childProcess.js";
@@ -11,6 +13,7 @@ import { readConfig } from "../../cli/config.js";
 import { startBackend } from "../../cli/demo/backendProcess.js";
 import { joinExecutor, openDeployment, type Deployment } from "../../cli/demo/deployment.js";
 import { isTerminal } from "../../cli/demo/follow.js";
+import { openSecrets } from "../../cli/demo/secrets.js";
 import { scriptedLogin } from "../../cli/demo/login.js";
 import {
   startMessagesApi,
@@ -36,6 +39,8 @@ export type StackOptions = {
   slots?: number;
   /** More variables for every executor, for example a short LEASE_TIME. */
   variables?: Readonly<Record<string, string>>;
+  /** More variables for the deployment. */
+  deployment?: Readonly<Record<string, string>>;
 };
 
 const open: Stack[] = [];
@@ -56,6 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     port: 0,
     environment: readConfig().childEnvironment,
     deploy: false,
+    ...(options.deployment === undefined ? {} : { variables: options.deployment }),
   });
   const stack = new Stack(options, { folder, dataDir, api, deployment });
   open.push(stack);
@@ -131,6 +137,16 @@ export class Stack {
       port: Number(new URL(this.backend.url).port),
       environment: readConfig().childEnvironment,
     });
+  }
+
+  /** The first administrator over HTTP, for what the command line has no word for. */
+  async administrator(): Promise<ConvexHttpClient> {
+    const client = new ConvexHttpClient(this.url, { logger: false });
+    const { username, password } = await openSecrets(this.parts.dataDir);
+    const reply = await client.action(api.auth.signIn, { username, password });
+    if (!("accessToken" in reply)) throw new Error("the administrator could not sign in");
+    client.setAuth(reply.accessToken);
+    return client;
   }
 
   /** Where an executor keeps its identity. */

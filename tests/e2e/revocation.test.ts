@@ -1,0 +1,117 @@
+/** What ends an executor's identity, or replaces its key, while it works: real processes. */
+import { expect, it } from "vitest";
+import { api } from "../../convex/_generated/api.js";
+import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
+import { gitRepo } from "../support/gitRepo.js";
+import { noneLeft, noneLeftWith, processesWith } from "../support/processes.js";
+import { runsLong, say, waitsAt } from "../support/scripts.js";
+import { startStack, type Stack } from "../support/stack.js";
+import { waitFor } from "../support/waitFor.js";
+
+const repo = gitRepo();
+const repositories = [repo.path];
+
+/** The first session runs a tool that does not end; every later one answers. */
+function longOnce(): (conversation: Conversation) => Script {
+  const [long, done] = [runsLong(), say("Done.")];
+  let first: string | undefined;
+  return ({ sessionId }) => {
+    first ??= sessionId;
+    return sessionId === first ? long : done;
+  };
+}
+
+async function withRunningTool() {
+  const stack = await startStack({ script: longOnce(), repositories });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Sleep" });
+  const { latest } = await stack.running(jobId);
+  const marker = `FONDATION_JOB=${jobId}:1`;
+  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  if (latest === undefined) throw new Error("no attempt");
+  return { stack, jobId, marker, executorId: latest.executorId };
+}
+
+const processOf = (stack: Stack) => {
+  const child = stack.executors.get("executor-1");
+  if (child === undefined) throw new Error("no executor");
+  return child;
+};
+
+it("25: revoked while a tool runs → no process is left, and the job ends elsewhere", async () => {
+  const { stack, jobId, marker, executorId } = await withRunningTool();
+  const administrator = await stack.administrator();
+  await administrator.mutation(api.executors.revoke, { executorId });
+  await processOf(stack).exited;
+  await noneLeft([processOf(stack).pid]);
+  await noneLeftWith(marker);
+  await stack.addExecutor("executor-2");
+  const job = await stack.ended(jobId);
+  expect(job).toMatchObject({ state: { kind: "succeeded" }, attempt: 2 });
+  expect(job.latest?.executorId).not.toBe(executorId);
+});
+
+it("emergency stop → tools ended, executors and sessions out; lifted → a new executor works", async () => {
+  const { stack, jobId, marker } = await withRunningTool();
+  const administrator = await stack.administrator();
+  const startedAt = performance.now();
+  await administrator.mutation(api.emergency.stop, {
+    ...{ reason: "a leak", running: "drain" },
+    ...{ revokeExecutors: true, endSessions: true },
+  });
+  await processOf(stack).exited;
+  await noneLeftWith(marker);
+  console.log(`emergency stop reached the executor in ${since(startedAt)} ms`);
+  await expect(administrator.query(api.auth.me, {})).rejects.toThrow(/UNAUTHENTICATED/);
+  const again = await stack.administrator();
+  const { token } = await again.mutation(api.executors.createEnrolment, { label: "executor-2" });
+  expect(token).toMatch(/^fen_/);
+  expect(await again.query(api.jobs.get, { jobId })).toMatchObject({ state: { kind: "pending" } });
+  await again.mutation(api.emergency.lift, {});
+  expect(await again.query(api.emergency.status, {})).toBe(null);
+});
+
+it("an emergency stop that cancels ends the tool of a live executor; lifted, it works on", async () => {
+  const { stack, jobId, marker } = await withRunningTool();
+  const administrator = await stack.administrator();
+  const stoppedAt = performance.now();
+  await administrator.mutation(api.emergency.stop, {
+    ...{ reason: "too expensive", running: "cancel" },
+    ...{ revokeExecutors: false, endSessions: false },
+  });
+  expect((await stack.ended(jobId)).state.kind).toBe("canceled");
+  await noneLeftWith(marker);
+  console.log(`emergency cancel was over in ${since(stoppedAt)} ms`);
+  const waiting = await stack.submit({ repository: repo.path, prompt: "Answer" });
+  const liftedAt = performance.now();
+  await administrator.mutation(api.emergency.lift, {});
+  await stack.job(waiting, (job) => job.attempt === 1);
+  console.log(`the lift reached the executor in ${since(liftedAt)} ms`);
+  expect((await stack.ended(waiting)).state.kind).toBe("succeeded");
+});
+
+it("a new key while a tool runs: the attempt goes on, and the executor with it", async () => {
+  const stack = await startStack({
+    script: waitsAt("answer"),
+    repositories,
+    variables: { HEARTBEAT_INTERVAL: "300" },
+  });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  const { latest } = await stack.running(jobId);
+  if (latest === undefined) throw new Error("no attempt");
+  const administrator = await stack.administrator();
+  await administrator.mutation(api.executors.requestRotation, { executorId: latest.executorId });
+  await waitFor("the key to be replaced", async () => {
+    const { page } = await administrator.query(api.audit.list, {
+      paginationOpts: { numItems: 50, cursor: null },
+    });
+    return page.some((row) => row.action === "executor.keyRotated");
+  });
+  stack.api.release("answer");
+  const job = await stack.ended(jobId);
+  expect(job).toMatchObject({ state: { kind: "succeeded" }, attempt: 1, interruptions: 0 });
+  const next = await stack.submit({ repository: repo.path, prompt: "Again" });
+  stack.api.release("answer");
+  expect(await stack.ended(next)).toMatchObject({ state: { kind: "succeeded" }, attempt: 1 });
+});
+
+const since = (startedAt: number) => Math.round(performance.now() - startedAt);
