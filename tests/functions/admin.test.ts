@@ -22,6 +22,49 @@ test("an operator submits, shows, lists and cancels a job without an identity", 
   expect(await codeOf(world.t.query(internal.admin.showJob, { jobId: "x" }))).toBe("NOT_FOUND");
 });
 
+test("an operator holds, releases, snoozes, requeues, retries and explains a job", async () => {
+  const jobId = await world.submit();
+  const kinds = [];
+  const until = Date.now() + 60_000;
+  kinds.push((await world.t.mutation(internal.admin.holdJob, { jobId })).kind);
+  kinds.push((await world.t.mutation(internal.admin.releaseJob, { jobId })).kind);
+  kinds.push((await world.t.mutation(internal.admin.snoozeJob, { jobId, until })).kind);
+  expect(await world.t.query(internal.admin.explainJob, { jobId })).toMatchObject({ until });
+  kinds.push((await world.t.mutation(internal.admin.requeueJob, { jobId })).kind);
+  kinds.push((await world.t.mutation(internal.admin.cancelJob, { jobId })).kind);
+  kinds.push((await world.t.mutation(internal.admin.retryJob, { jobId })).kind);
+  expect(kinds).toEqual(["waiting", "pending", "waiting", "pending", "canceled", "pending"]);
+});
+
+test("an operator pauses, limits and resumes the queue, drains an executor, acts on many jobs", async () => {
+  const { executorId } = await world.executor("box", 1);
+  await world.t.mutation(internal.admin.pauseQueue, { reason: "why" });
+  const jobId = await world.submit();
+  expect(await world.t.query(internal.admin.showQueue, {})).toMatchObject({
+    paused: { kind: "pause", reason: "why", by: "operator" },
+  });
+  await world.t.mutation(internal.admin.setLimits, { running: 3 });
+  await world.t.mutation(internal.admin.setGateLimit, { gate: "key:k", limit: 2 });
+  await world.t.mutation(internal.admin.drainExecutor, { executorId });
+  await world.t.mutation(internal.admin.resumeQueue, {});
+  await world.settle();
+  expect((await world.job(jobId)).state.kind).toBe("pending");
+  await world.t.mutation(internal.admin.resumeExecutor, { executorId });
+  await world.settle();
+  expect((await world.job(jobId)).state.kind).toBe("assigned");
+  const filter = { state: "assigned" };
+  const operationId = await world.t.mutation(internal.admin.startBulk, {
+    action: "cancel",
+    filter,
+  });
+  await world.settle();
+  await world.t.mutation(internal.admin.cancelBulk, { operationId });
+  expect(await world.t.query(internal.admin.showBulk, { operationId })).toMatchObject({
+    status: "done",
+    done: 1,
+  });
+});
+
 test("GET /api/health → counts by state and executors online, without identity", async () => {
   const executor = await world.executor("box", 1);
   await world.submit();

@@ -38,6 +38,19 @@ describe("submit", () => {
     expect((await two.mutation(api.jobs.submit, args)).deduplicated).toBe(false);
   });
 
+  test("after its window the same key → another job", async () => {
+    const operator = await world.user("operator");
+    const args = { ...good, idempotencyKey: "k", idempotencyWindowMs: 60_000 };
+    const first = await operator.mutation(api.jobs.submit, args);
+    await world.advance(59_000);
+    expect(await operator.mutation(api.jobs.submit, args)).toEqual({
+      ...first,
+      deduplicated: true,
+    });
+    await world.advance(2_000);
+    expect((await operator.mutation(api.jobs.submit, args)).deduplicated).toBe(false);
+  });
+
   test.each([
     ["repository", { repository: "--upload-pack=x" }],
     ["ref", { ref: "-x" }],
@@ -46,6 +59,11 @@ describe("submit", () => {
     ["limits", { limits: { maxTurns: 0 } }],
     ["priority", { priority: 10 }],
     ["idempotency key", { idempotencyKey: "" }],
+    ["idempotency window", { idempotencyKey: "k", idempotencyWindowMs: 0 }],
+    ["label", { labels: ["a b"] }],
+    ["concurrency key", { concurrencyKey: "a b" }],
+    ["runAt", { runAt: 0.5 }],
+    ["list of prerequisites", { after: Array.from({ length: 17 }, (_, i) => String(i)) }],
     ["local path", { repository: "/srv/repo" }],
   ])("a bad %s → INVALID_ARGUMENT, and nothing is left behind", async (_, part) => {
     const operator = await world.user("operator");

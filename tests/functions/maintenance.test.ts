@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
-import { finish, onlyAssignment, started, World } from "./world.js";
+import { assigned, finish, onlyAssignment, started, World } from "./world.js";
 
 let world: World;
 beforeEach(async () => {
@@ -139,4 +139,42 @@ test("prune deletes sessions and invitations that are over, and no other", async
   vi.setSystemTime(Date.now() + 2e9);
   expect(await world.t.mutation(internal.maintenance.prune, {})).toMatchObject({ sessions: 1 });
   await expect(user.query(api.auth.me, {})).rejects.toThrow("UNAUTHENTICATED");
+});
+
+test("a deadline that cannot be acted on is recorded and left alone; the others go on", async () => {
+  const executor = await world.executor("one", 2, 900_000);
+  const bad = await world.submit();
+  const good = await world.submit();
+  expect(await assigned(executor)).toHaveLength(2);
+  // Without its record, the attempt cannot be ended.
+  await world.t.run(async (ctx) => {
+    for (const row of await ctx.db.query("attempts").collect()) {
+      if (row.jobId === bad) await ctx.db.delete("attempts", row._id);
+    }
+  });
+  await world.advance(15_000);
+  expect(await world.job(good)).toMatchObject({ interruptions: 1 });
+  expect(await world.job(bad)).toMatchObject({ state: { kind: "assigned" }, interruptions: 0 });
+  expect((await world.job(bad)).deadlineAt).toBeGreaterThan(Date.now());
+  const lines = await world.t.run((ctx) => ctx.db.query("audit").collect());
+  expect(lines.filter((line) => line.action === "sweep.failed")).toMatchObject([
+    { target: `job ${bad}` },
+  ]);
+});
+
+test("a lost executor gives up all attempts but one that cannot be ended", async () => {
+  const executor = await world.executor("one", 2, 30_000);
+  const bad = await world.submit({ timeoutMs: 3_600_000 });
+  const good = await world.submit({ timeoutMs: 3_600_000 });
+  for (const { jobId, token } of await assigned(executor)) {
+    await executor.mutation(api.executors.start, { jobId, token });
+  }
+  await world.t.run(async (ctx) => {
+    for (const row of await ctx.db.query("attempts").collect()) {
+      if (row.jobId === bad) await ctx.db.delete("attempts", row._id);
+    }
+  });
+  await world.advance(30_000);
+  expect(await world.job(good)).toMatchObject({ state: { kind: "pending" }, interruptions: 1 });
+  expect((await world.job(bad)).state.kind).toBe("running");
 });
