@@ -1,45 +1,60 @@
 import type { SpaceId } from "../store/store.js";
 import type { DocumentVersion } from "./documents.js";
 
-/** Characters of JSON kept; parsed, they take a few times that. */
-const CHARS_MAX = 8 * 1024 * 1024;
+/** Characters of JSON in one generation; there are two, and parsed values take a few times that. */
+const GENERATION_CHARS_MAX = 4 * 1024 * 1024;
 
-/** The newest versions of documents read or written lately, parsed at most once. */
-export class DocumentCache {
-  /** Least recently used first. */
-  readonly #entries = new Map<string, { version: DocumentVersion; chars: number }>();
-  #chars = 0;
+class Generation {
+  readonly #spaces = new Map<SpaceId, Map<string, DocumentVersion>>();
+  chars = 0;
 
   get(space: SpaceId, key: string): DocumentVersion | undefined {
-    const name = nameOf(space, key);
-    const entry = this.#entries.get(name);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(name);
-    this.#entries.set(name, entry);
-    return entry.version;
+    return this.#spaces.get(space)?.get(key);
+  }
+
+  set(space: SpaceId, key: string, version: DocumentVersion): void {
+    let versions = this.#spaces.get(space);
+    if (versions === undefined) {
+      versions = new Map();
+      this.#spaces.set(space, versions);
+    }
+    versions.set(key, version);
+    // A version that is replaced counts on: the generation only ends a little earlier.
+    this.chars += version.json.length;
+  }
+
+  delete(space: SpaceId, key: string): void {
+    this.#spaces.get(space)?.delete(key);
+  }
+}
+
+/**
+ * The newest versions of documents read or written lately, parsed at most once. What was not used
+ * while a whole generation filled up is dropped with the one before.
+ */
+export class DocumentCache {
+  #young = new Generation();
+  #old = new Generation();
+
+  get(space: SpaceId, key: string): DocumentVersion | undefined {
+    const young = this.#young.get(space, key);
+    if (young !== undefined) return young;
+    const old = this.#old.get(space, key);
+    if (old !== undefined) this.#add(space, key, old);
+    return old;
   }
 
   /** Called for every document that is committed, so that no older version stays. */
   set(space: SpaceId, key: string, version: DocumentVersion | null): void {
-    const name = nameOf(space, key);
-    this.#remove(name);
-    if (version === null) return;
-    const chars = version.json.length;
-    this.#entries.set(name, { version, chars });
-    this.#chars += chars;
-    while (this.#chars > CHARS_MAX) {
-      const [oldest] = this.#entries.keys();
-      if (oldest === undefined) return;
-      this.#remove(oldest);
-    }
+    this.#old.delete(space, key);
+    if (version === null) this.#young.delete(space, key);
+    else this.#add(space, key, version);
   }
 
-  #remove(name: string): void {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) return;
-    this.#entries.delete(name);
-    this.#chars -= entry.chars;
+  #add(space: SpaceId, key: string, version: DocumentVersion): void {
+    this.#young.set(space, key, version);
+    if (this.#young.chars <= GENERATION_CHARS_MAX) return;
+    this.#old = this.#young;
+    this.#young = new Generation();
   }
 }
-
-const nameOf = (space: SpaceId, key: string): string => `${space}/${key}`;

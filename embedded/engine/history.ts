@@ -85,6 +85,7 @@ export class History {
 
   scan(spec: ScanSpec, ts: bigint): Chunk {
     const rows = this.#store.scan(spec);
+    this.#keepDocuments(spec, rows);
     const isExhausted = rows.length < spec.limit;
     const changed = this.#changedWithin(spec, isExhausted ? null : (rows.at(-1)?.key ?? null), ts);
     if (changed.size === 0) return { rows, isExhausted };
@@ -99,6 +100,15 @@ export class History {
     const rest =
       spec.order === "asc" ? { ...spec, lo: `${last.key}\0` } : { ...spec, hi: last.key };
     return this.scan(rest, ts);
+  }
+
+  /** The store's documents are the newest versions, which is what the cache is for. */
+  #keepDocuments({ documents }: ScanSpec, rows: readonly Row[]): void {
+    if (documents === undefined) return;
+    for (const { value: key, document } of rows) {
+      if (document === undefined || this.cache.get(documents, key) !== undefined) continue;
+      this.cache.set(documents, key, DocumentVersion.ofJson(document));
+    }
   }
 
   count(interval: { space: SpaceId; lo: string; hi: string | null }, ts: bigint): number {

@@ -7,6 +7,8 @@ import type { WriteSet } from "./writeSet.js";
 /** Rows asked of the store at once: few at first, since most readers stop early. */
 const FIRST_CHUNK_ROWS = 16;
 const CHUNK_ROWS_MAX = 512;
+/** Who has taken a first chunk gets the next rows with their documents, which may be large. */
+const DOCUMENT_ROWS_MAX = 64;
 
 /** A row of an index: its key, and the by_id key of its document. */
 export type IndexRow = { key: string; documentKey: string };
@@ -18,7 +20,13 @@ export type ScanSource = {
   /** Grows by what was consumed. */
   reads: ReadSet;
 };
-export type IndexScan = { space: SpaceId; interval: Interval; order: "asc" | "desc" };
+export type IndexScan = {
+  space: SpaceId;
+  /** Where the documents of the rows are. */
+  documents: SpaceId;
+  interval: Interval;
+  order: "asc" | "desc";
+};
 
 /**
  * Walks a range of an index at a snapshot, own writes included. The read set is extended by
@@ -73,9 +81,19 @@ export class RangeScan {
   }
 
   #fill(): void {
-    const { space, order } = this.#scan;
+    const { space, documents, order } = this.#scan;
     const { history, ts } = this.#source;
-    const spec = { space, ...this.#rest, order, limit: this.#chunkRows };
+    const isFirst = this.#chunkRows === FIRST_CHUNK_ROWS;
+    const spec =
+      isFirst || isDocumentSpace(space)
+        ? { space, ...this.#rest, order, limit: this.#chunkRows }
+        : {
+            space,
+            ...this.#rest,
+            order,
+            limit: Math.min(this.#chunkRows, DOCUMENT_ROWS_MAX),
+            documents,
+          };
     const chunk = history.scan(spec, ts);
     this.#chunkRows = Math.min(this.#chunkRows * 4, CHUNK_ROWS_MAX);
     this.#isExhausted = chunk.isExhausted;

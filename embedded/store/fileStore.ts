@@ -31,6 +31,10 @@ type TableStatements = Record<
   Statement
 >;
 
+const JOINED = `SELECT idx.key AS key, idx.value AS value, docs.value AS document
+  FROM idx LEFT JOIN docs ON docs.space = ? AND docs.key = idx.value
+  WHERE idx.space = ? AND idx.key >= ? AND idx.key < ? ORDER BY idx.key`;
+
 const toBlob = (key: string): Buffer => Buffer.from(key, "latin1");
 
 /**
@@ -45,6 +49,8 @@ export class FileStore implements Store {
   readonly #lock: FolderLock;
   readonly #docs: TableStatements;
   readonly #index: TableStatements;
+  /** Rows of an index with their documents. */
+  readonly #joined: Record<"asc" | "desc", Statement>;
   readonly #meta: Record<"get" | "put" | "remove" | "scan", Statement>;
   /** Documents in each space, so that nobody has to scan for it; written down with each SQL commit. */
   readonly #counts: DocumentCounts;
@@ -80,6 +86,10 @@ export class FileStore implements Store {
     this.#lock = lock;
     this.#docs = tableStatements(db, "docs");
     this.#index = tableStatements(db, "idx");
+    this.#joined = {
+      asc: db.prepare(`${JOINED} LIMIT ?`),
+      desc: db.prepare(`${JOINED} DESC LIMIT ?`),
+    };
     this.#counts = new DocumentCounts(db);
     this.#meta = {
       get: db.prepare("SELECT value FROM meta WHERE key = ?"),
@@ -96,15 +106,21 @@ export class FileStore implements Store {
     return row === undefined ? null : asText(row.value);
   }
 
-  scan({ space, lo, hi, order, limit }: ScanSpec): Row[] {
+  scan(spec: ScanSpec): Row[] {
     this.#assertUsable();
-    const statement = this.#of(space)[order];
+    const { space, lo, hi, order, limit, documents } = spec;
+    const bounds = [space, toBlob(lo), toBlob(hi ?? END_OF_SPACE), limit];
+    const found =
+      documents === undefined
+        ? this.#of(space)[order].all(...bounds)
+        : this.#joined[order].all(documents, ...bounds);
     // Each statement selects exactly these columns.
-    const rows = statement.all(space, toBlob(lo), toBlob(hi ?? END_OF_SPACE), limit) as {
-      key: unknown;
-      value: unknown;
-    }[];
-    return rows.map(({ key, value }) => ({ key: asText(key), value: asText(value) }));
+    const rows = found as { key: unknown; value: unknown; document?: string | null }[];
+    return rows.map(({ key, value, document }) => ({
+      key: asText(key),
+      value: asText(value),
+      ...(document === undefined || document === null ? {} : { document }),
+    }));
   }
 
   count(space: SpaceId, lo: string, hi: string | null): number {

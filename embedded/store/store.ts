@@ -12,7 +12,12 @@
 export type SpaceId = number;
 export const isDocumentSpace = (space: SpaceId): boolean => space % 2 === 0;
 
-export type Row = { key: string; value: string };
+export type Row = {
+  key: string;
+  value: string;
+  /** The document's JSON, where `ScanSpec.documents` asked for it and the store had it at hand. */
+  document?: string | undefined;
+};
 export type ScanSpec = {
   space: SpaceId;
   /** Inclusive. */
@@ -21,6 +26,8 @@ export type ScanSpec = {
   hi: string | null;
   order: "asc" | "desc";
   limit: number;
+  /** For an index space: the documents of this space are wanted with the rows. */
+  documents?: SpaceId;
 };
 
 /** `value === null` deletes. */
