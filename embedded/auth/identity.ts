@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Claims, Identity } from "../functions/types.js";
 import { adminKeyName, isSameKey } from "./adminKey.js";
 import { AuthFailure, LEEWAY_S, verifyToken } from "./jwt.js";
+import { OidcKeys } from "./oidc.js";
 import { parseProviders } from "./providers.js";
 
 export { AuthFailure } from "./jwt.js";
@@ -36,6 +37,7 @@ export function createAuthenticator(options: {
   providers: () => readonly JSONValue[];
   nowMs: () => number;
 }): Authenticator {
+  const oidcKeys = new OidcKeys();
   const admin = (key: string, actingAs: Claims | null): Identity => {
     if (!isSameKey(key, options.adminKey)) {
       throw new AuthFailure("BadAdminKey", "The provided admin key was invalid for this instance");
@@ -50,6 +52,7 @@ export function createAuthenticator(options: {
     verifyToken(token, {
       providers: parseProviders(options.providers()),
       nowMs: options.nowMs(),
+      oidcKeys,
     });
   return {
     admin,

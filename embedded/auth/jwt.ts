@@ -3,6 +3,7 @@ import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } 
 import type { JSONValue } from "convex/values";
 import type { Claims, Identity } from "../functions/types.js";
 import { loadKeySet } from "./keySet.js";
+import { type OidcKeys, withStandardNames } from "./oidc.js";
 import { findProvider, isCustomJwt, type CustomJwtProvider, type Provider } from "./providers.js";
 
 /** How far clocks may disagree, in seconds. */
@@ -26,18 +27,18 @@ const unauthenticated = (why: string) =>
 /** The identity a token proves. Throws AuthFailure, never anything else the token could cause. */
 export async function verifyToken(
   token: string,
-  options: { providers: readonly Provider[]; nowMs: number },
+  options: { providers: readonly Provider[]; nowMs: number; oidcKeys: OidcKeys },
 ): Promise<Extract<Identity, { kind: "user" }>> {
   const provider = providerOf(token, options.providers);
-  if (!isCustomJwt(provider)) {
-    throw new AuthFailure(
-      "NoAuthProvider",
-      "OIDC providers are not supported by the embedded backend; use a customJwt provider",
-    );
-  }
-  const payload = await verified(token, { provider, now: new Date(options.nowMs) });
+  const { nowMs, oidcKeys } = options;
+  const payload = await orRefused(() =>
+    isCustomJwt(provider)
+      ? verified(token, { provider, now: new Date(nowMs) })
+      : oidcKeys.verify(token, { provider, nowMs, leewayS: LEEWAY_S }),
+  );
+  const claims = customClaims(payload);
   const { iss: issuer, sub: subject, exp } = payload;
-  if (issuer === undefined || subject === undefined || exp === undefined) {
+  if (issuer === undefined || subject === undefined || subject === "" || exp === undefined) {
     throw unauthenticated("iss, sub and exp are required");
   }
   if (payload.iat !== undefined && payload.iat > options.nowMs / 1000 + LEEWAY_S) {
@@ -46,7 +47,7 @@ export async function verifyToken(
   return {
     kind: "user",
     claims: {
-      ...customClaims(payload),
+      ...(isCustomJwt(provider) ? claims : withStandardNames(claims)),
       issuer,
       subject,
       tokenIdentifier: `${issuer}|${subject}`,
@@ -85,15 +86,20 @@ async function verified(
 ): Promise<JWTPayload> {
   const { provider, now } = check;
   const { applicationID } = provider;
+  const { payload } = await jwtVerify(token, await loadKeySet(provider.jwks), {
+    algorithms: [provider.algorithm],
+    clockTolerance: LEEWAY_S,
+    currentDate: now,
+    requiredClaims: ["iss", "sub", "exp"],
+    ...(applicationID === null || applicationID === undefined ? {} : { audience: applicationID }),
+  });
+  return payload;
+}
+
+/** Whatever goes wrong with keys or token, the caller is only told that it proves nothing. */
+async function orRefused(verify: () => Promise<JWTPayload>): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, await loadKeySet(provider.jwks), {
-      algorithms: [provider.algorithm],
-      clockTolerance: LEEWAY_S,
-      currentDate: now,
-      requiredClaims: ["iss", "sub", "exp"],
-      ...(applicationID === null || applicationID === undefined ? {} : { audience: applicationID }),
-    });
-    return payload;
+    return await verify();
   } catch (error) {
     if (error instanceof errors.JOSEError) throw unauthenticated(error.message);
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-/** Key sets: from a data URI (nothing is fetched) or from a URL (fetched for each authentication). */
+/** Key sets of customJwt: from a data URI (nothing is fetched) or from a URL (fetched each time). */
 import { createLocalJWKSet, type JWTVerifyGetKey } from "jose";
 import { z } from "zod";
 
@@ -6,12 +6,12 @@ const FETCH_TIMEOUT_MS = 5_000;
 const KEY_SET_BYTES_MAX = 1024 * 1024;
 const DATA_URI = /^data:([^,]*),(.*)$/s;
 
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+export const keySetForm = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
 
 /** Resolves the key a token names. Throws when the set cannot be had or read. */
 export async function loadKeySet(location: string): Promise<JWTVerifyGetKey> {
   const text = location.startsWith("data:") ? fromDataUri(location) : await fetchText(location);
-  return createLocalJWKSet(keySet.parse(JSON.parse(text)));
+  return createLocalJWKSet(keySetForm.parse(JSON.parse(text)));
 }
 
 function fromDataUri(uri: string): string {
@@ -21,6 +21,11 @@ function fromDataUri(uri: string): string {
   return media.endsWith(";base64")
     ? Buffer.from(data, "base64").toString("utf8")
     : decodeURIComponent(data);
+}
+
+/** Rejects when it does not answer in time, or not with JSON of a bounded length. */
+export async function fetchJson(url: string): Promise<unknown> {
+  return JSON.parse(await fetchText(url)) as unknown;
 }
 
 async function fetchText(url: string): Promise<string> {

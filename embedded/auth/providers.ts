@@ -12,7 +12,8 @@ const customJwt = z.object({
 const oidc = z.object({ domain: z.string().min(1), applicationID: z.string() });
 
 export type CustomJwtProvider = z.output<typeof customJwt>;
-export type Provider = CustomJwtProvider | z.output<typeof oidc>;
+export type OidcProvider = z.output<typeof oidc>;
+export type Provider = CustomJwtProvider | OidcProvider;
 
 export const isCustomJwt = (provider: Provider): provider is CustomJwtProvider =>
   "type" in provider;
@@ -30,8 +31,10 @@ export function parseProviders(raw: readonly JSONValue[]): Provider[] {
   });
 }
 
+export const isSameIssuer = (a: string, b: string): boolean => issuerUrl(a) === issuerUrl(b);
+
 /** Issuers are compared without a trailing slash and with https:// where no scheme is given. */
-function normalizedIssuer(issuer: string): string {
+export function issuerUrl(issuer: string): string {
   const withScheme = /^https?:\/\//.test(issuer) ? issuer : `https://${issuer}`;
   return withScheme.replace(/\/$/, "");
 }
@@ -41,10 +44,9 @@ export function findProvider(
   providers: readonly Provider[],
   token: { issuer: string; audience: readonly string[] },
 ): Provider | null {
-  const issuer = normalizedIssuer(token.issuer);
   const isMatch = (provider: Provider): boolean => {
     const own = isCustomJwt(provider) ? provider.issuer : provider.domain;
-    if (normalizedIssuer(own) !== issuer) return false;
+    if (!isSameIssuer(own, token.issuer)) return false;
     const id = provider.applicationID ?? null;
     return id === null || token.audience.includes(id);
   };

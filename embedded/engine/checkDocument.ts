@@ -20,7 +20,7 @@ export function checkDocument(table: Table, version: DocumentVersion): void {
       );
     }
   }
-  checkValue(value, 1);
+  checkValue(value, DOCUMENT_NESTING_MAX);
   if (version.size > DOCUMENT_BYTES_MAX) {
     throw new UserError(
       "ObjectTooLarge",
@@ -35,13 +35,11 @@ export function checkDocument(table: Table, version: DocumentVersion): void {
   );
 }
 
-function checkValue(value: Value | undefined, depth: number): void {
+/** Throws UserError when a list, an object, a field's name or the nesting passes its limit. */
+export function checkValue(value: Value | undefined, nestingMax: number, depth = 1): void {
   if (typeof value !== "object" || value === null || value instanceof ArrayBuffer) return;
-  if (depth > DOCUMENT_NESTING_MAX) {
-    throw new UserError(
-      "TooNested",
-      `Document is too nested (maximum nesting ${DOCUMENT_NESTING_MAX}).`,
-    );
+  if (depth > nestingMax) {
+    throw new UserError("TooNested", `Value is too nested (maximum nesting ${nestingMax}).`);
   }
   if (Array.isArray(value)) {
     if (value.length > ARRAY_ITEMS_MAX) {
@@ -50,7 +48,7 @@ function checkValue(value: Value | undefined, depth: number): void {
         `Array length is too long (${value.length} > maximum length ${ARRAY_ITEMS_MAX}).`,
       );
     }
-    for (const item of value) checkValue(item, depth + 1);
+    for (const item of value) checkValue(item, nestingMax, depth + 1);
     return;
   }
   // Only plain objects and the placeholder, which has no fields, are left.
@@ -68,6 +66,6 @@ function checkValue(value: Value | undefined, depth: number): void {
         `Field name "${name}" is not allowed: names are up to 1024 printable ASCII characters and do not start with "$".`,
       );
     }
-    checkValue(item, depth + 1);
+    checkValue(item, nestingMax, depth + 1);
   }
 }

@@ -33,6 +33,8 @@ export const NO_LIMITS: Limits = {
 };
 export const DOCUMENT_BYTES_MAX = MIB;
 export const DOCUMENT_NESTING_MAX = 16;
+/** Of arguments and results. */
+export const VALUE_NESTING_MAX = 64;
 
 const BREACHES: Record<keyof Limits, { shortName: string; what: string }> = {
   documentsRead: { shortName: "TooManyDocumentsRead", what: "documents read" },

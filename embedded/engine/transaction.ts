@@ -127,7 +127,7 @@ export class Transaction {
   find(table: Table, id: string): DocumentVersion | null {
     this.#assertUsable();
     const version = this.#read(table, encodeKey(id));
-    if (version !== null) this.#countRead(version);
+    if (version !== null) this.countRead(version);
     return version;
   }
 
@@ -161,7 +161,7 @@ export class Transaction {
         if (row === null) return null;
         const version = this.#peek(index.table, row.documentKey);
         if (version === null) throw new Error(`Index ${index.table.name}.${index.name} is torn.`);
-        this.#countRead(version);
+        this.countRead(version);
         return { key: row.key, version };
       },
     };
@@ -268,7 +268,8 @@ export class Transaction {
     this.writes.put({ table, key, before: own === undefined ? current : own.before, after });
   }
 
-  #countRead(version: DocumentVersion): void {
+  /** For documents that came by another way than a scan. */
+  countRead(version: DocumentVersion): void {
     this.usage.add("documentsRead", 1);
     this.usage.add("bytesRead", version.size);
   }

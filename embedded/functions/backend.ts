@@ -7,6 +7,7 @@ import { FileStore } from "../store/fileStore.js";
 import { MemoryStore } from "../store/memoryStore.js";
 import { CoreRunner } from "./coreRunner.js";
 import type { Deployment } from "./deployment.js";
+import type { FunctionTimes } from "./functionTimes.js";
 import { IsolatePool, watchRejections } from "./isolatePool.js";
 import { LiveDeployment } from "./liveDeployment.js";
 import type { Runner } from "./runner.js";
@@ -21,6 +22,8 @@ export type BackendOptions = {
   /** false: a commit survives the end of the process, but perhaps not of the machine. */
   isSynced?: boolean;
   hooks?: CommitHooks;
+  /** How long functions may run; by default as documented. */
+  times?: FunctionTimes;
 };
 
 export type Backend = {
@@ -38,7 +41,7 @@ export type Backend = {
  */
 export async function openBackend(options: BackendOptions): Promise<Backend> {
   await Promise.resolve();
-  const { dataDir, clock, cloudUrl, siteUrl, isSynced = true, hooks } = options;
+  const { dataDir, clock, cloudUrl, siteUrl, isSynced = true, hooks, times } = options;
   const store = dataDir === null ? new MemoryStore() : FileStore.open(dataDir, { isSynced });
   const engine = new Engine({
     store,
@@ -53,7 +56,13 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const deployment = new LiveDeployment({ engine, pool, systemEnvironment });
   const blobs = dataDir === null ? new MemoryBlobs() : new FolderBlobs(dataDir);
   const files = new Files({ engine, blobs, cloudUrl: cloudUrl ?? "" });
-  const runner = new CoreRunner({ engine, deployment, pool, files });
+  const runner = new CoreRunner({
+    engine,
+    deployment,
+    pool,
+    files,
+    ...(times === undefined ? {} : { times }),
+  });
   const unwatch = watchRejections();
   const close = async (): Promise<void> => {
     await engine.close();

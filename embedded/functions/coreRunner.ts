@@ -13,6 +13,7 @@ import type { Execution, ExecutionOptions } from "./execution.js";
 import { clientError, FunctionFailure, failureOf } from "./failure.js";
 import { runFunction, type RunContext } from "./functionRun.js";
 import { runHttpAction } from "./httpAction.js";
+import type { FunctionTimes } from "./functionTimes.js";
 import type { IsolatePool } from "./isolatePool.js";
 import { Lane } from "./lane.js";
 import type { LiveDeployment } from "./liveDeployment.js";
@@ -44,6 +45,7 @@ export type RunnerOptions = {
   deployment: LiveDeployment;
   pool: IsolatePool;
   files: Files;
+  times?: FunctionTimes;
 };
 type Answered = { value: JSONValue; ts: bigint; logLines: string[] };
 type Skipped = { isSkipped: true };
@@ -56,7 +58,7 @@ export class CoreRunner implements Runner {
   readonly #context: RunContext;
   readonly #lane = new Lane();
 
-  constructor({ engine, deployment, pool, files }: RunnerOptions) {
+  constructor({ engine, deployment, pool, files, times }: RunnerOptions) {
     this.#engine = engine;
     this.#deployment = deployment;
     const calls: Calls = {
@@ -70,6 +72,7 @@ export class CoreRunner implements Runner {
       pool,
       host: syscallHost(calls, files),
       tableOfId: deployment.tableOfId,
+      ...(times === undefined ? {} : { times }),
     };
   }
 

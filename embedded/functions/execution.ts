@@ -8,7 +8,15 @@ import type { Transaction } from "../engine/transaction.js";
 import type { LogLines } from "./console.js";
 import { FunctionFailure } from "./failure.js";
 import type { FunctionPath } from "./paths.js";
+import {
+  ACTION_CALLS_MAX,
+  FUNCTION_TIMES,
+  type FunctionTimes,
+  timedOutText,
+} from "./functionTimes.js";
 import type { QueryRun } from "./query.js";
+import { Slots } from "./slots.js";
+import { Stopwatch } from "./stopwatch.js";
 import { nextTurn } from "./turns.js";
 import type { Identity, RequestMetadata } from "./types.js";
 
@@ -32,6 +40,8 @@ export type ExecutionOptions = {
   journal: string | null;
   /** For HTTP actions. */
   httpRequest: Request | null;
+  /** How long it may run; by default as documented. */
+  times?: Pick<FunctionTimes, "userMs" | "actionMs">;
 };
 
 /** Carries out calls; the answer is JSON text. */
@@ -73,9 +83,16 @@ export class Execution {
   #tail: Promise<unknown> | null = null;
   #isStopped = false;
   readonly #host: SyscallHost;
+  readonly #stopwatch = new Stopwatch();
+  readonly #slots = new Slots(ACTION_CALLS_MAX);
+  readonly #userMs: number;
+  /** From start to end, for actions. */
+  readonly actionMs: number;
 
   constructor(host: SyscallHost, options: ExecutionOptions) {
     this.#host = host;
+    this.#userMs = options.times?.userMs ?? FUNCTION_TIMES.userMs;
+    this.actionMs = options.times?.actionMs ?? FUNCTION_TIMES.actionMs;
     this.kind = options.kind;
     this.path = options.path;
     this.componentId = options.componentId;
@@ -91,22 +108,38 @@ export class Execution {
     this.httpRequest = options.httpRequest;
   }
 
+  /** User code runs, or goes on. */
+  resume(): void {
+    this.#stopwatch.start();
+  }
+
+  /** User code has ended, or waits for the host. */
+  pause(): void {
+    this.#leaveUserCode();
+  }
+
   syscall(op: string, args: string): string {
+    this.#leaveUserCode();
     this.#assertRunning();
     try {
       return JSON.stringify(this.#host.syscall(this, op, parse(args)));
     } catch (error) {
       throw this.#forUserCode(error);
+    } finally {
+      this.#stopwatch.start();
     }
   }
 
-  /** In actions at once; in queries and mutations one after the other, in order of the calls. */
+  /** In actions at once, up to a number; in queries and mutations one after the other, in order of the calls. */
   async asyncSyscall(op: string, args: string): Promise<string> {
+    this.#leaveUserCode();
     this.#assertRunning();
     this.#calls += 1;
     this.pendingCalls += 1;
     try {
-      if (this.kind === "action") return await this.#host.asyncSyscall(this, op, parse(args));
+      if (this.kind === "action") {
+        return await this.#slots.run(() => this.#host.asyncSyscall(this, op, parse(args)));
+      }
       return await this.#inOrder(() => {
         this.#assertRunning();
         return this.#host.asyncSyscall(this, op, parse(args));
@@ -116,6 +149,7 @@ export class Execution {
       throw this.#forUserCode(error);
     } finally {
       this.pendingCalls -= 1;
+      this.#stopwatch.start();
     }
   }
 
@@ -139,7 +173,8 @@ export class Execution {
       });
     }
     // A rejection that nobody handles is reported at the end of the event loop's turn.
-    if (this.rejectedCalls > 0) await new Promise((resolve) => nextTurn(resolve));
+    if (this.depth === 0 || this.rejectedCalls > 0)
+      await new Promise((resolve) => nextTurn(resolve));
   }
 
   /** From here on user code can do nothing more. */
@@ -164,6 +199,12 @@ export class Execution {
       });
     this.#tail = tail;
     return result;
+  }
+
+  #leaveUserCode(): void {
+    this.#stopwatch.stop();
+    if (this.kind === "action" || !this.#stopwatch.isOver(this.#userMs)) return;
+    this.fatal ??= new FunctionFailure(timedOutText(this.#userMs), { code: "TimedOut" });
   }
 
   #assertRunning(): void {

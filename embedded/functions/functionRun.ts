@@ -1,9 +1,12 @@
 /** One function with everything around it: arguments and return value checked, isolate borrowed. */
 import { type JSONValue, jsonToConvex, type Value } from "convex/values";
 import { hasCommitTs } from "../engine/commitTs.js";
+import { checkValue } from "../engine/checkDocument.js";
 import { UserError } from "../engine/errors.js";
+import { VALUE_NESTING_MAX } from "../engine/limits.js";
 import { Execution, type ExecutionOptions, type SyscallHost } from "./execution.js";
 import { FunctionFailure } from "./failure.js";
+import { FUNCTION_TIMES, type FunctionTimes, JSON_BYTES_MAX } from "./functionTimes.js";
 import { invoke } from "./invoke.js";
 import type { IsolatePool } from "./isolatePool.js";
 import type { IsolateKind } from "./isolateGlobals.js";
@@ -11,13 +14,13 @@ import { displayPath } from "./paths.js";
 import type { RegisteredFunction } from "./registry.js";
 import { mismatch, type TableOfId } from "./validators.js";
 
-const JSON_BYTES_MAX = 16 * 1024 * 1024;
-
 export type RunContext = {
   pool: IsolatePool;
   host: SyscallHost;
   /** The check of ids for functions of a component. */
   tableOfId: (componentPath: string) => TableOfId;
+  /** By default as documented. */
+  times?: FunctionTimes;
 };
 export type FunctionResult = { json: string; execution: Execution };
 /** What convex/server hangs on exported functions. */
@@ -44,8 +47,11 @@ export async function runFunction(
   }
   const tableOfId = context.tableOfId(found.componentPath);
   checkArguments(found, args, { tableOfId, depth: options.depth });
-  const isolate = context.pool.take(isolateKind(context, found), found.componentPath);
-  const execution = new Execution(context.host, options);
+  const isolateOf = isolateKind(context, found);
+  const isolate = context.pool.take(isolateOf, found.componentPath);
+  const { userMs, actionMs, nodeActionMs } = context.times ?? FUNCTION_TIMES;
+  const times = { userMs, actionMs: isolateOf === "node" ? nodeActionMs : actionMs };
+  const execution = new Execution(context.host, { ...options, times });
   try {
     const text = await invoke(isolate, execution, () =>
       start(isolate.load(found.path.module)[found.path.name] as Invocable, kind, args),
@@ -86,7 +92,15 @@ function checkArguments(
   args: JSONValue,
   { tableOfId, depth }: { tableOfId: TableOfId; depth: number },
 ): void {
+  const bytes = JSON.stringify(args).length;
+  if (bytes > JSON_BYTES_MAX) {
+    throw new UserError(
+      "FunctionArgumentsTooLarge",
+      `Function ${displayPath(found.path)} arguments size is too large (actual: ${bytes} bytes, limit: ${JSON_BYTES_MAX} bytes).`,
+    );
+  }
   const value = parseValue(args, "ArgumentValidationError");
+  checkValue(value, VALUE_NESTING_MAX);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new FunctionFailure("ArgumentValidationError: Arguments must be an object.", {
       code: "ArgumentValidation",
@@ -115,9 +129,9 @@ function checkResult(
     );
   }
   const mayHoldCommitTs = json.includes('"$commitTs"');
-  if (found.returns === null && !mayHoldCommitTs) return;
   // The isolate gives JSON text of a value.
   const value = parseValue(JSON.parse(json) as JSONValue, "ReturnsValidationError");
+  checkValue(value, VALUE_NESTING_MAX);
   if (isFinal && mayHoldCommitTs && hasCommitTs(value)) {
     throw new FunctionFailure(
       "Uncaught Error: Queries and actions cannot return db.vars.commitTs: it is known only at commit.",

@@ -28,6 +28,7 @@ export async function runHttpAction(
     ...options,
     identity,
     componentId: componentPath,
+    ...(context.times === undefined ? {} : { times: context.times }),
   });
   try {
     await invoke(isolate, execution, () => {

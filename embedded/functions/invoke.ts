@@ -2,7 +2,8 @@
 import type { Execution } from "./execution.js";
 import { FunctionFailure, failureOf } from "./failure.js";
 import type { Isolate } from "./isolate.js";
-import { cancelTurn, nextTurn } from "./turns.js";
+import { timedOutText } from "./functionTimes.js";
+import { cancelTurn, nextTurn, startTimer, stopTimer } from "./turns.js";
 
 /** Turns of the event loop without anything pending after which a promise is given up. */
 const IDLE_TURNS_MAX = 50;
@@ -18,7 +19,9 @@ export async function invoke(
 ): Promise<unknown> {
   isolate.execution = execution;
   try {
-    const value = await settled(isolate, execution, call);
+    const value = await settled(isolate, execution, call).finally(() => {
+      execution.pause();
+    });
     await execution.drain();
     if (execution.fatal !== null) throw execution.fatal;
     if (execution.unhandled !== null) throw failureOf(execution.unhandled);
@@ -37,8 +40,11 @@ export async function invoke(
 }
 
 function settled(isolate: Isolate, execution: Execution, call: () => unknown): Promise<unknown> {
-  const running = Promise.resolve().then(call);
-  if (execution.kind === "action") return running;
+  const running = Promise.resolve().then(() => {
+    execution.resume();
+    return call();
+  });
+  if (execution.kind === "action") return withinTime(running, execution.actionMs);
   return new Promise((resolve, reject) => {
     let idleTurns = 0;
     let turn: NodeJS.Immediate;
@@ -64,5 +70,19 @@ function settled(isolate: Isolate, execution: Execution, call: () => unknown): P
         reject(error);
       },
     );
+  });
+}
+
+/** What the action does after that time is ignored. */
+function withinTime(running: Promise<unknown>, ms: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = startTimer(() => {
+      reject(new FunctionFailure(timedOutText(ms), { code: "TimedOut" }));
+    }, ms);
+    running
+      .finally(() => {
+        stopTimer(timer);
+      })
+      .then(resolve, reject);
   });
 }

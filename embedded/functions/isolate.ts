@@ -76,6 +76,8 @@ export class Isolate {
       execution: () => this.execution,
       onHostWork: (change) => {
         this.hostWork += change;
+        if (this.hostWork > 0) this.execution?.pause();
+        else this.execution?.resume();
       },
       timers: this.#timers,
     };

@@ -100,6 +100,7 @@ function countedCrypto(hooks: HostHooks): object {
     get: (target, name) => {
       const method = Reflect.get(target, name) as unknown;
       if (typeof method !== "function") return method;
+      if (name === "generateKey") return forbidden("crypto.subtle.generateKey()");
       return async (...args: unknown[]): Promise<unknown> => {
         hooks.onHostWork(1);
         try {
@@ -119,14 +120,14 @@ function countedCrypto(hooks: HostHooks): object {
 
 const FORBIDDEN = { fetch: "fetch()", setTimeout: "setTimeout", setInterval: "setInterval" };
 
+const forbidden = (shown: string) => (): never => {
+  throw new Error(
+    `Can't use ${shown} in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details.`,
+  );
+};
+
 function forbidInQueriesAndMutations(context: vm.Context): void {
-  for (const [name, shown] of Object.entries(FORBIDDEN)) {
-    context[name] = () => {
-      throw new Error(
-        `Can't use ${shown} in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details.`,
-      );
-    };
-  }
+  for (const [name, shown] of Object.entries(FORBIDDEN)) context[name] = forbidden(shown);
   context["clearTimeout"] = () => undefined;
   context["clearInterval"] = () => undefined;
 }

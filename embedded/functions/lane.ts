@@ -1,8 +1,10 @@
 /**
  * Lets queries and mutations start one after the other. Most run from start to commit without
  * waiting for anything outside, and then running several at once would only make them conflict and
- * need more isolates. One that does wait, past the current turn of the event loop, makes way.
+ * need more isolates. One that does wait, past the next turn of the event loop, makes way.
  */
+import { cancelTurn, nextTurn } from "./turns.js";
+
 export class Lane {
   #tail: Promise<void> | null = null;
 
@@ -18,11 +20,14 @@ export class Lane {
     });
     this.#tail = mine;
     if (before !== null) await before;
-    const turn = setImmediate(leave);
+    // One turn is what a function takes that waits for nothing: its rejections show at the end of it.
+    let turn = nextTurn(() => {
+      turn = nextTurn(leave);
+    });
     try {
       return await body();
     } finally {
-      clearImmediate(turn);
+      cancelTurn(turn);
       leave();
     }
   }

@@ -4,9 +4,10 @@ import { type Index, isSystemName, type Table } from "../engine/catalog.js";
 import { DocumentVersion } from "../engine/documents.js";
 import { UserError } from "../engine/errors.js";
 import type { Interval } from "../engine/readSet.js";
-import { shapeOf, type Transaction } from "../engine/transaction.js";
+import { type ScannedDocument, shapeOf, type Transaction } from "../engine/transaction.js";
 import { type RangeBound, rangeInterval } from "../index/range.js";
 import { evaluate, truth, valueOrUndefined } from "./filter.js";
+import { searchText } from "./textSearch.js";
 import { isOwnRow, isVisibleSystemTable, ownRange, systemView, tableName } from "./systemViews.js";
 
 /** As serialized by convex/server. */
@@ -19,7 +20,14 @@ export type QueryJson = {
         range: { type: RangeBound["type"]; fieldPath: string; value: JSONValue }[];
         order: "asc" | "desc" | null;
       }
-    | { type: "Search"; indexName: string; filters: JSONValue[] };
+    | {
+        type: "Search";
+        indexName: string;
+        filters: (
+          | { type: "Search"; fieldPath: string; value: string }
+          | { type: "Eq"; fieldPath: string; value: JSONValue }
+        )[];
+      };
   operators: ({ filter: JSONValue } | { limit: number })[];
 };
 export type QueryPlan = {
@@ -28,6 +36,8 @@ export type QueryPlan = {
   order: "asc" | "desc";
   /** Whose rows of a system table are seen. */
   componentId: string;
+  /** What a text search found, in place of a scan. */
+  found?: readonly ScannedDocument[];
 };
 
 export function tableFor(tx: Transaction, componentId: string, name: string): Table {
@@ -39,12 +49,7 @@ export function tableFor(tx: Transaction, componentId: string, name: string): Ta
 
 export function planQuery(tx: Transaction, componentId: string, query: QueryJson): QueryPlan {
   const { source } = query;
-  if (source.type === "Search") {
-    throw new UserError(
-      "SearchUnsupported",
-      `Search index ${source.indexName} cannot be used: the embedded backend does not support text search yet.`,
-    );
-  }
+  if (source.type === "Search") return searchPlan(tx, componentId, source);
   const order = source.order ?? "asc";
   if (source.type === "FullTableScan") {
     const table = tableFor(tx, componentId, source.tableName);
@@ -65,6 +70,35 @@ export function planQuery(tx: Transaction, componentId: string, query: QueryJson
   if (isSystemName(table.name)) return systemPlan(tx, { table, componentId, name, bounds, order });
   const index = tx.index(table, name);
   return { index, interval: rangeInterval(shapeOf(index), bounds), order, componentId };
+}
+
+type SearchSource = Extract<QueryJson["source"], { type: "Search" }>;
+
+/** The ranks of what was found are the positions. */
+function searchPlan(tx: Transaction, componentId: string, source: SearchSource): QueryPlan {
+  const dot = source.indexName.indexOf(".");
+  const table = tableFor(tx, componentId, source.indexName.slice(0, dot));
+  const filters = source.filters.map((filter) =>
+    filter.type === "Search" ? filter : { ...filter, value: valueOrUndefined(filter.value) },
+  );
+  const found = searchText(tx, { table, name: source.indexName.slice(dot + 1), filters });
+  const index = tx.index(table, "by_creation_time");
+  return { index, interval: { lo: "", hi: null }, order: "asc", componentId, found };
+}
+
+/** Rows that are there already, as a scan of the interval would give them. */
+function foundRows(tx: Transaction, { interval, found = [] }: QueryPlan) {
+  const { lo, hi } = interval;
+  const rows = found.filter(({ key }) => key >= lo && (hi === null || key < hi)).values();
+  tx.usage.add("databaseQueries", 1);
+  return {
+    next: (): ScannedDocument | null => {
+      const { value } = rows.next();
+      if (value === undefined) return null;
+      tx.countRead(value.version);
+      return value;
+    },
+  };
 }
 
 type SystemScan = {
@@ -105,7 +139,9 @@ export class QueryRun {
     this.#left = operators.map((operator) => ("limit" in operator ? operator.limit : Infinity));
     this.#rows = this.#left.includes(0)
       ? { next: () => null }
-      : tx.scanIndex(plan.index, plan.interval, plan.order);
+      : plan.found === undefined
+        ? tx.scanIndex(plan.index, plan.interval, plan.order)
+        : foundRows(tx, plan);
     this.#plan = plan;
   }
 

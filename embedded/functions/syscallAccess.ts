@@ -13,7 +13,6 @@ export type AsyncSyscalls = Readonly<Record<string, AsyncSyscall>>;
 
 /** Known to convex/server, not to this backend (yet). */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  "1.0/actions/vectorSearch": "vector search",
   "1.0/signJwt": "signing tokens (signJwt)",
   "1.0/createServiceToken": "cloud services",
   "1.0/getServiceUrl": "cloud services",

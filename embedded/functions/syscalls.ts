@@ -10,6 +10,7 @@ import { scheduleSyscalls } from "./scheduleSyscalls.js";
 import type { Files } from "../files/files.js";
 import type { Calls } from "./calls.js";
 import { blobSyscalls, storageSyscalls } from "./storageSyscalls.js";
+import { vectorSyscalls } from "./vectorSearch.js";
 import { type AsyncSyscalls, requireTx, unknownOperation } from "./syscallAccess.js";
 
 export function syscallHost(calls: Calls, files: Files): SyscallHost {
@@ -20,6 +21,7 @@ export function syscallHost(calls: Calls, files: Files): SyscallHost {
     ...scheduleSyscalls(calls),
     ...actionSyscalls(calls),
     ...storageSyscalls(calls, files),
+    ...vectorSyscalls(calls),
     ...metaSyscalls,
   };
   return {

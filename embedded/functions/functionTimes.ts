@@ -1,0 +1,21 @@
+/** How long functions may run, in ms. */
+export type FunctionTimes = {
+  /** User code of queries and mutations, without the work of the host. */
+  userMs: number;
+  /** Actions and HTTP actions from start to end; "use node" ones have less. */
+  actionMs: number;
+  nodeActionMs: number;
+};
+export const FUNCTION_TIMES: FunctionTimes = {
+  userMs: 1_000,
+  actionMs: 1_800_000,
+  nodeActionMs: 600_000,
+};
+
+/** Calls to the host that an action has under way at a time; more wait. */
+export const ACTION_CALLS_MAX = 8;
+/** Arguments and results, as JSON. */
+export const JSON_BYTES_MAX = 16 * 1024 * 1024;
+
+export const timedOutText = (ms: number): string =>
+  `Function execution timed out (maximum duration: ${ms / 1_000}s)`;
