@@ -153,7 +153,12 @@ export class Transaction {
       writes: this.writes,
       reads: this.reads,
     };
-    const rows = new RangeScan(source, { space: index.space, interval, order });
+    const rows = new RangeScan(source, {
+      space: index.space,
+      documents: index.table.byId.space,
+      interval,
+      order,
+    });
     return {
       next: (): ScannedDocument | null => {
         this.#assertUsable();
