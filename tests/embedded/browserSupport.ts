@@ -29,10 +29,10 @@ afterAll(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** Serves the fixture's page; answers its address. */
+/** Serves the page; answers its address. */
 export async function servePage(): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [path.join(import.meta.dirname, "fixtures/browser/page.ts")],
+    entryPoints: [path.join(import.meta.dirname, "browser/page.ts")],
     bundle: true,
     write: false,
     format: "iife",

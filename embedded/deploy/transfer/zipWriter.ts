@@ -7,7 +7,7 @@ const FILE_MODE = 0o600;
 /** Entries are deflated in pieces of about this size. */
 const PIECE_CHARS = 64 * 1024;
 
-export class ZipTooLarge extends Error {
+class ZipTooLarge extends Error {
   override readonly name = "ZipTooLarge";
 }
 
