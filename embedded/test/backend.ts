@@ -8,6 +8,7 @@ import type { Calls, NestedCall, SeparateCall } from "../functions/calls.js";
 import { LogLines } from "../functions/console.js";
 import type { Execution, ExecutionOptions, SyscallHost } from "../functions/execution.js";
 import { FunctionFailure } from "../functions/failure.js";
+import type { FunctionTimes } from "../functions/functionTimes.js";
 import { runFunction, type FunctionResult } from "../functions/functionRun.js";
 import type { FunctionTarget } from "../functions/paths.js";
 import { schemaTables } from "../functions/schema.js";
@@ -33,6 +34,13 @@ export type Caller = {
   request: RequestMetadata;
   /** The scheduled function this run belongs to. */
   scheduledFunctionId: string | null;
+};
+/** What a test waits for inside a function is its own affair; as long as a timer can be. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+const UNTIMED: FunctionTimes = {
+  userMs: Infinity,
+  actionMs: TIMER_MS_MAX,
+  nodeActionMs: TIMER_MS_MAX,
 };
 const NOBODY: Identity = { kind: "none" };
 
@@ -162,6 +170,7 @@ export class TestBackend {
       pool: poolOf(found.exported),
       host: this.#host,
       tableOfId: (componentPath: string) => this.#tableOfId(componentPath),
+      times: UNTIMED,
     };
     return await runFunction(context, found.registered, options);
   }
