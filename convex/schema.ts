@@ -12,6 +12,7 @@ import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
 import { alertRow, alertSettings, deliveryStatus, disk, messageKind } from "./protocol/alerts.js";
 import { part, verdict, violation } from "./protocol/selfAudit.js";
+import { retentionDays, retentionKind, retentionRun, rowCounts } from "./protocol/retention.js";
 import { bucket, level, sample } from "./protocol/metrics.js";
 import { identityTables } from "./lib/identityTables.js";
 import { queueTables } from "./lib/queueTables.js";
@@ -355,6 +356,23 @@ export default defineSchema({
     total: v.number(),
     isComplete: v.boolean(),
     verdict: v.union(verdict, v.null()),
+  }),
+
+  /** What is deleted when, the run under way and the last one, one row. Written by model/retention. */
+  retention: defineTable({
+    days: retentionDays,
+    generation: v.number(),
+    run: v.union(
+      v.null(),
+      v.object({
+        kind: retentionKind,
+        cursor: v.number(),
+        startedAt: v.number(),
+        stepAt: v.number(),
+        rows: rowCounts,
+      }),
+    ),
+    last: v.union(retentionRun, v.null()),
   }),
 
   /** Facts of the deployment, one row. Written by model/settings. */

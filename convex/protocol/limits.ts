@@ -256,3 +256,16 @@ export const AUDIT_STALLED_MS = 5 * 60_000;
 export const RECOUNT_MAX = 1_000;
 /** Chunks of one log that an audit of everything reads at once. */
 export const LOG_CHUNKS_PER_LOG_MAX = 64;
+
+// -- retention: rows of one step, so that each stays far from what a transaction may read --
+export const PRUNE_JOBS = 8;
+/** An attempt may carry 600 KB of result and patch. */
+export const PRUNE_ATTEMPTS = 8;
+export const PRUNE_EVENTS = 256;
+/** A tail or a chunk may have 100 KB. */
+export const PRUNE_TAILS = 16;
+export const PRUNE_CHUNKS = 32;
+/** Steps of one prune by hand. */
+export const PRUNE_STEPS_MAX = 2_000;
+/** A run that has not moved for this long has died. */
+export const PRUNE_STALLED_MS = 10 * 60_000;

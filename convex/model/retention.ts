@@ -1,0 +1,285 @@
+import type { Doc, Id } from "../_generated/dataModel.js";
+import type { MutationCtx, QueryCtx } from "../_generated/server.js";
+import { isTerminal } from "../domain/lifecycle.js";
+import { DAYS_DEFAULT } from "../domain/retention.js";
+import {
+  PRUNE_ATTEMPTS,
+  PRUNE_BATCH,
+  PRUNE_CHUNKS,
+  PRUNE_EVENTS,
+  PRUNE_JOBS,
+  PRUNE_TAILS,
+} from "../protocol/limits.js";
+import type {
+  RetentionDays,
+  RetentionKind,
+  RetentionStep,
+  RowCounts,
+} from "../protocol/retention.js";
+
+/**
+ * Deletes what is old, a bounded step at a time, in the order of creation; the cursor is the creation
+ * time (of buckets: the start) of the last row that was looked at, so what must stay is passed by and
+ * a step that died is simply made again. Children go before what they belong to.
+ */
+
+/** A writer when rows are to go; null in a dry run, which only counts. */
+type Deleter = MutationCtx | null;
+export type Where = { kind: RetentionKind; before: number; cursor: number };
+
+/** What would go in this step. */
+export async function preview(ctx: QueryCtx, where: Where): Promise<RetentionStep> {
+  return step(ctx, null, where);
+}
+
+/** Deletes what this step finds. */
+export async function remove(ctx: MutationCtx, where: Where): Promise<RetentionStep> {
+  return step(ctx, ctx, where);
+}
+
+async function step(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<RetentionStep> {
+  switch (where.kind) {
+    case "logs":
+      return logs(ctx, deleter, where);
+    case "jobs":
+      return jobs(ctx, deleter, where);
+    case "minutes":
+      return buckets(ctx, deleter, { ...where, level: "minute" });
+    case "hours":
+      return buckets(ctx, deleter, { ...where, level: "hour" });
+    case "days":
+      return buckets(ctx, deleter, { ...where, level: "day" });
+    case "audit": {
+      const rows = await older(ctx, "audit", where);
+      for (const row of rows) await deleter?.db.delete("audit", row._id);
+      return stepOf(rows, { audit: rows.length });
+    }
+    case "alerts":
+      return alerts(ctx, deleter, where);
+    case "deliveries": {
+      const rows = await older(ctx, "outbox", where);
+      const over = rows.filter((row) => row.status === "sent" || row.status === "failed");
+      for (const row of over) await deleter?.db.delete("outbox", row._id);
+      return stepOf(rows, { outbox: over.length });
+    }
+  }
+}
+
+/** Rows created before a time, after the cursor. */
+async function older<Table extends "audit" | "outbox" | "alerts">(
+  ctx: QueryCtx,
+  table: Table,
+  { before, cursor }: Where,
+): Promise<Doc<Table>[]> {
+  return ctx.db
+    .query(table)
+    .withIndex(
+      "by_creation_time",
+      (q) =>
+        // The index is the same for each table; the types of a table that is a parameter do not say so.
+        (q as never as CreationRange)
+          .gt("_creationTime", cursor)
+          .lt("_creationTime", before) as never,
+    )
+    .take(PRUNE_BATCH);
+}
+type CreationRange = {
+  gt: (
+    field: "_creationTime",
+    value: number,
+  ) => {
+    lt: (field: "_creationTime", value: number) => unknown;
+  };
+};
+
+function stepOf(rows: readonly { _creationTime: number }[], counts: RowCounts): RetentionStep {
+  const cursor = rows.at(-1)?._creationTime ?? 0;
+  return { rows: counts, cursor, isDone: rows.length < PRUNE_BATCH };
+}
+
+async function alerts(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<RetentionStep> {
+  const rows = await older(ctx, "alerts", where);
+  const over = rows.filter((row) => row.resolvedAt !== undefined && row.resolvedAt < where.before);
+  for (const row of over) await deleter?.db.delete("alerts", row._id);
+  return stepOf(rows, { alerts: over.length });
+}
+
+async function buckets(
+  ctx: QueryCtx,
+  deleter: Deleter,
+  { level, before, cursor }: Where & { level: "minute" | "hour" | "day" },
+): Promise<RetentionStep> {
+  const rows = await ctx.db
+    .query("metrics")
+    .withIndex("by_start", (q) => q.eq("level", level).gt("start", cursor).lt("start", before))
+    .take(PRUNE_BATCH);
+  for (const row of rows) await deleter?.db.delete("metrics", row._id);
+  return {
+    rows: { metrics: rows.length },
+    cursor: rows.at(-1)?.start ?? 0,
+    isDone: rows.length < PRUNE_BATCH,
+  };
+}
+
+/** Logs of attempts that ended before; a log too long for one step goes on in the next. */
+async function logs(
+  ctx: QueryCtx,
+  deleter: Deleter,
+  { before, cursor }: Where,
+): Promise<RetentionStep> {
+  const tails = await ctx.db
+    .query("logTails")
+    .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor).lt("_creationTime", before))
+    .take(PRUNE_TAILS);
+  const rows: RowCounts = { logTails: 0, logChunks: 0 };
+  let reached = cursor;
+  for (const tail of tails) {
+    if (await isOldLog(ctx, tail, before)) {
+      const { gone, isAll } = await removeChunks(ctx, deleter, tail);
+      rows["logChunks"] = (rows["logChunks"] ?? 0) + gone;
+      if (!isAll) return { rows, cursor: reached, isDone: false };
+      rows["logTails"] = (rows["logTails"] ?? 0) + 1;
+      await deleter?.db.delete("logTails", tail._id);
+    }
+    reached = tail._creationTime;
+    if ((rows["logChunks"] ?? 0) >= PRUNE_CHUNKS) return { rows, cursor: reached, isDone: false };
+  }
+  return { rows, cursor: reached, isDone: tails.length < PRUNE_TAILS };
+}
+
+/** Whether a log's attempt ended before; one whose attempt is gone belongs to nobody. */
+async function isOldLog(ctx: QueryCtx, tail: Doc<"logTails">, before: number): Promise<boolean> {
+  const attempt = await ctx.db
+    .query("attempts")
+    .withIndex("by_job", (q) => q.eq("jobId", tail.jobId).eq("attempt", tail.attempt))
+    .first();
+  return attempt === null || (attempt.end !== undefined && attempt.end.at < before);
+}
+
+async function removeChunks(
+  ctx: QueryCtx,
+  deleter: Deleter,
+  { jobId, attempt, sealedChunks }: Doc<"logTails">,
+): Promise<{ gone: number; isAll: boolean }> {
+  // Chunks are numbered without gaps, so a dry run need not read them.
+  if (deleter === null) return { gone: sealedChunks, isAll: true };
+  const chunks = await ctx.db
+    .query("logChunks")
+    .withIndex("by_attempt", (q) => q.eq("jobId", jobId).eq("attempt", attempt))
+    .take(PRUNE_CHUNKS);
+  for (const chunk of chunks) await deleter.db.delete("logChunks", chunk._id);
+  return { gone: chunks.length, isAll: chunks.length < PRUNE_CHUNKS };
+}
+
+/** Jobs that ended before and that nothing refers to, with all that is theirs. */
+async function jobs(
+  ctx: QueryCtx,
+  deleter: Deleter,
+  { before, cursor }: Where,
+): Promise<RetentionStep> {
+  const found = await ctx.db
+    .query("jobs")
+    .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor).lt("_creationTime", before))
+    .take(PRUNE_JOBS);
+  const rows: RowCounts = {};
+  const count = (table: string, by: number) => (rows[table] = (rows[table] ?? 0) + by);
+  let reached = cursor;
+  for (const job of found) {
+    if (isOver(job, before)) {
+      const isAll = deleter === null ? countJob(job, count) : await removeJob(deleter, job, count);
+      if (!isAll) return { rows, cursor: reached, isDone: false };
+    }
+    reached = job._creationTime;
+    const isFull =
+      (rows["attempts"] ?? 0) >= PRUNE_ATTEMPTS || (rows["events"] ?? 0) >= PRUNE_EVENTS;
+    if (isFull) return { rows, cursor: reached, isDone: false };
+  }
+  return { rows, cursor: reached, isDone: found.length < PRUNE_JOBS };
+}
+
+function isOver({ state }: Doc<"jobs">, before: number): boolean {
+  return isTerminal(state.kind) && "endedAt" in state && state.endedAt < before;
+}
+
+type Count = (table: string, by: number) => void;
+
+function countJob(job: Doc<"jobs">, count: Count): true {
+  count("jobs", 1);
+  count("prompts", 1);
+  count("attempts", job.attempt);
+  count("events", job.events);
+  return true;
+}
+
+/**
+ * Deletes a job. What is left of its logs goes first, then, while there is more than one transaction
+ * may hold, its oldest attempts and events; last, in one transaction, the rest with the job itself: a
+ * person who retries it meanwhile finds its current attempt. Hands out whether all is gone.
+ */
+async function removeJob(ctx: MutationCtx, job: Doc<"jobs">, count: Count): Promise<boolean> {
+  if (!(await removeLogs(ctx, job._id, count))) return false;
+  const attempts = await ctx.db
+    .query("attempts")
+    .withIndex("by_job", (q) => q.eq("jobId", job._id))
+    .take(PRUNE_ATTEMPTS + 1);
+  const events = await ctx.db
+    .query("events")
+    .withIndex("by_job", (q) => q.eq("jobId", job._id))
+    .take(PRUNE_EVENTS + 1);
+  const isRest = attempts.length <= PRUNE_ATTEMPTS && events.length <= PRUNE_EVENTS;
+  const oldAttempts = isRest ? attempts : attempts.slice(0, -1);
+  const oldEvents = isRest ? events : events.slice(0, -1);
+  for (const row of oldAttempts) await ctx.db.delete("attempts", row._id);
+  for (const row of oldEvents) await ctx.db.delete("events", row._id);
+  count("attempts", oldAttempts.length);
+  count("events", oldEvents.length);
+  if (!isRest) return false;
+  if ((await ctx.db.get("prompts", job.promptId)) !== null) {
+    await ctx.db.delete("prompts", job.promptId);
+    count("prompts", 1);
+  }
+  await ctx.db.delete("jobs", job._id);
+  count("jobs", 1);
+  return true;
+}
+
+async function removeLogs(ctx: MutationCtx, jobId: Id<"jobs">, count: Count): Promise<boolean> {
+  const chunks = await ctx.db
+    .query("logChunks")
+    .withIndex("by_attempt", (q) => q.eq("jobId", jobId))
+    .take(PRUNE_CHUNKS);
+  for (const row of chunks) await ctx.db.delete("logChunks", row._id);
+  count("logChunks", chunks.length);
+  if (chunks.length === PRUNE_CHUNKS) return false;
+  const tails = await ctx.db
+    .query("logTails")
+    .withIndex("by_attempt", (q) => q.eq("jobId", jobId))
+    .take(PRUNE_TAILS);
+  for (const row of tails) await ctx.db.delete("logTails", row._id);
+  count("logTails", tails.length);
+  return tails.length < PRUNE_TAILS;
+}
+
+// -- settings and runs --
+
+/** The run under way, the last one, and what is set; null before the first run or setting. */
+export async function row(ctx: QueryCtx): Promise<Doc<"retention"> | null> {
+  return ctx.db.query("retention").first();
+}
+
+/** What is set, or the defaults. */
+export async function days(ctx: QueryCtx): Promise<RetentionDays> {
+  return (await row(ctx))?.days ?? DAYS_DEFAULT;
+}
+
+/** Changes the row; what is left out stays. */
+export async function save(
+  ctx: MutationCtx,
+  change: Partial<Omit<Doc<"retention">, "_id" | "_creationTime">>,
+): Promise<void> {
+  const before = await row(ctx);
+  if (before !== null) await ctx.db.patch("retention", before._id, change);
+  else await ctx.db.insert("retention", { ...IDLE, ...change });
+}
+
+const IDLE = { days: DAYS_DEFAULT, generation: 0, run: null, last: null };
