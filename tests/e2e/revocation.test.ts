@@ -27,7 +27,7 @@ async function withRunningTool() {
   const { latest } = await stack.running(jobId);
   const marker = `FONDATION_JOB=${jobId}:1`;
   await waitFor("the tool to run", () => processesWith(marker).length >= 3);
-  if (latest === undefined) throw new Error("no attempt");
+  if (latest === null) throw new Error("no attempt");
   return { stack, jobId, marker, executorId: latest.executorId };
 }
 
@@ -97,7 +97,7 @@ it("a new key while a tool runs: the attempt goes on, and the executor with it",
   });
   const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
   const { latest } = await stack.running(jobId);
-  if (latest === undefined) throw new Error("no attempt");
+  if (latest === null) throw new Error("no attempt");
   const administrator = await stack.administrator();
   await administrator.mutation(api.executors.requestRotation, { executorId: latest.executorId });
   await waitFor("the key to be replaced", async () => {

@@ -183,7 +183,7 @@ describe(`the engine does what the model does (seed ${seed})`, () => {
           for (const now of turns) {
             let mine = running.get(now.who);
             if (mine === undefined) {
-              const run = {
+              const run: Run = {
                 tx: engine.begin(),
                 documents: new Map(committed),
                 indexes,

@@ -19,6 +19,7 @@ function aJob(state: JobState, attempt: number): JobDetail {
     submittedAt: 0,
     submittedBy: "admin",
     spec: { repository: { kind: "local", path: "/r" }, ref: "HEAD", limits: {} },
+    labels: [],
     priority: 5,
     state,
     cancelRequested: false,

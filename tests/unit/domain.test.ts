@@ -176,7 +176,11 @@ describe("an assertion", () => {
     boot: "b1",
     bootAt: now - 5_000,
   };
-  const read = (part: object) => readAssertion({ ...good, ...part }, { executorId: "e1", now });
+  const read = (part: object) =>
+    readAssertion(
+      { ...good, ...part },
+      { executorId: "e1", audience: "fondation/executors/token", now },
+    );
 
   test("a good one is read", () => {
     expect(read({})).toEqual({

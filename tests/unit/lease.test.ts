@@ -8,6 +8,7 @@ import {
   startDeadline,
   trustDeadline,
 } from "../../convex/domain/lease.js";
+import { START_DEADLINE_MS } from "../../convex/protocol/limits.js";
 
 test("a lease holds until its end and not at it", () => {
   const end = expiresAt(1_000, 30_000);
@@ -32,7 +33,7 @@ test.each([
 });
 
 test("deadlines of an attempt: to start, to end, to heed a cancel", () => {
-  expect(startDeadline(0)).toBe(15_000);
+  expect(startDeadline(0)).toBe(START_DEADLINE_MS);
   expect(attemptDeadline(0, 60_000)).toBe(90_000);
   expect(attemptDeadline(0, undefined)).toBe(30 * 60_000 + 30_000);
   expect(cancelDeadline(0, 90_000)).toBe(20_000);
