@@ -9,6 +9,8 @@ const onEmbedded = { find: /^convex-test$/, replacement: at("embedded/test/index
 export default defineConfig({
   test: {
     reporters: ["default", "./tests/support/closingLine.ts"],
+    // Suites of others print what they think of the failures they provoke.
+    onConsoleLog: (_log, _type, entity) => entity?.project.name !== "conformance",
     projects: [
       {
         test: { name: "unit", include: ["tests/unit/**/*.test.ts"], environment: "node" },
@@ -49,8 +51,6 @@ export default defineConfig({
           provide: { expectedFailures: EXPECTED_FAILURES },
           server: { deps: { inline: [/@convex-dev/] } },
           testTimeout: 30_000,
-          // What they print about the failures they provoke.
-          silent: "passed-only",
         },
       },
       {
