@@ -24,9 +24,9 @@ export const start: Command = async (context) => {
     endAfter(context, failure);
   });
   const { url, siteUrl } = server;
-  log("listening", { url, siteUrl, isMemory: options.isMemory, isSynced: options.isSynced });
-  // Last, because whoever reads the line may send a signal at once.
+  // After the handlers of signals, because whoever reads the line may send one at once.
   context.say(readyLine(server));
+  log("listening", { url, siteUrl, isMemory: options.isMemory, isSynced: options.isSynced });
 };
 
 /** Starts the server and writes down where it listens, for as long as it does. */

@@ -13,6 +13,8 @@ import {
 } from "./wireSupport.js";
 
 const PAGED_ROWS = 25;
+/** A browser and a push, on a machine that may be busy. */
+const SET_UP_MS_MAX = 120_000;
 
 let backend: BackendProcess;
 let page: Page;
@@ -22,7 +24,7 @@ beforeAll(async () => {
   await http.mutation(rows.add, { tag: "browser", n: 1 });
   for (let n = 0; n < PAGED_ROWS; n += 1) await http.mutation(rows.add, { tag: "pages", n });
   page = await openPage(`${await servePage()}/?url=${encodeURIComponent(backend.url)}`);
-});
+}, SET_UP_MS_MAX);
 
 const textOf = (id: string) => page.locator(`#${id}`).innerText();
 const shows = (id: string, text: string) =>

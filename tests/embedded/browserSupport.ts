@@ -11,7 +11,7 @@ import { afterAll } from "vitest";
 import { tempDir } from "../support/tempDir.js";
 
 const CHROMIUM = "/usr/bin/chromium";
-const START_MS_MAX = 30_000;
+const START_MS_MAX = 60_000;
 const FLAGS = [
   "--headless",
   "--no-sandbox",

@@ -196,12 +196,6 @@ describe("the command line", () => {
     expect(stderr).toContain("usage:");
   });
 
-  test("a host beyond this machine is warned of", async () => {
-    const backend = await startBackend({ args: ["--host", "0.0.0.0"] });
-    expect(await backend.end("SIGTERM")).toBe(0);
-    await waitFor("the warning", () => backend.stderr.includes("trusted code"));
-  });
-
   test("dev serves the project of its folder, pushes each change, and takes its child with it", async () => {
     const app = copyOfApp();
     const data = newPath("data");
