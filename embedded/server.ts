@@ -141,7 +141,8 @@ async function openParts(
     const nowMs = () => clock.nowMs();
     const functionLog = new FunctionLog(nowMs);
     const logged = loggedRunner({ runner: backend.runner, log: functionLog, nowMs });
-    const transfer = await openTransfer({ engine, deployment, files, dataDir: options.dataDir, log });
+    const { dataDir } = options;
+    const transfer = await openTransfer({ engine, deployment, files, dataDir, log });
     const runner = withSystemQueries(logged, {
       engine,
       deployment,
@@ -155,9 +156,7 @@ async function openParts(
     });
     const scheduling = await startScheduling({ engine, runner, clock, log });
     const sync = new SyncSockets({ engine, runner, authenticator, nowMs, log });
-    const stopSweeping = files.keepSwept((error) => {
-      log("files.fault", { error });
-    });
+    const stopSweeping = keepFilesSwept(files, log);
     const router = createRouter([
       ...infoRoutes(),
       ...publicApi({ engine, runner }),
@@ -171,8 +170,8 @@ async function openParts(
       ...transferRoutes(transfer),
       ...(options.hasControl ? controlRoutes({ clock, idle: scheduling.idle }) : []),
     ]);
-    const httpActions = { runner, authenticator, siteUrl: () => urls.siteUrl };
-    const listener = { router, authenticator, httpActions, log };
+    const actions = { runner, authenticator, siteUrl: () => urls.siteUrl };
+    const listener = { router, authenticator, httpActions: actions, log };
     return {
       handlers: { cloud: cloudHandler(listener), site: siteHandler(listener), sync },
       admin: { adminKey: admin.key, adminKeyFile: admin.file },
@@ -189,6 +188,12 @@ async function openParts(
     await backend.close();
     throw error;
   }
+}
+
+function keepFilesSwept(files: Backend["files"], log: ServerOptions["log"]): () => Promise<void> {
+  return files.keepSwept((error) => {
+    log("files.fault", { error });
+  });
 }
 
 async function startScheduling(

@@ -104,7 +104,7 @@ function setStaged(index: Index | undefined, spec: IndexSpec): boolean {
   return true;
 }
 
-export function isSame(index: Index, spec: IndexSpec): boolean {
+function isSame(index: Index, spec: IndexSpec): boolean {
   const fields = index.fields.slice(0, -2);
   return (
     index.name === spec.name &&

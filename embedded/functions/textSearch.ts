@@ -11,7 +11,7 @@ import type { ScannedDocument, Transaction } from "../engine/transaction.js";
 import { fieldAt } from "../index/fields.js";
 import { encodeKey } from "../index/keys.js";
 
-export const textSearchLimits = {
+const textSearchLimits = {
   /** Documents that one search finds. */
   resultsMax: 1_024,
   /** Words of a query; the others are ignored. */

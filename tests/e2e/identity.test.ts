@@ -70,7 +70,7 @@ function keys(args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [cli, "keys", "new", ...args], (error, stdout) => {
       if (error === null) resolve(stdout);
-      else reject(error);
+      else reject(new Error("fondation keys failed", { cause: error }));
     });
   });
 }

@@ -60,7 +60,7 @@ it("emergency stop → tools ended, executors and sessions out; lifted → a new
   });
   await processOf(stack).exited;
   await noneLeftWith(marker);
-  console.log(`emergency stop reached the executor in ${since(startedAt)} ms`);
+  process.stdout.write(`emergency stop reached the executor in ${since(startedAt)} ms\n`);
   await expect(administrator.query(api.auth.me, {})).rejects.toThrow(/UNAUTHENTICATED/);
   const again = await stack.administrator();
   const { token } = await again.mutation(api.executors.createEnrolment, { label: "executor-2" });
@@ -80,12 +80,12 @@ it("an emergency stop that cancels ends the tool of a live executor; lifted, it 
   });
   expect((await stack.ended(jobId)).state.kind).toBe("canceled");
   await noneLeftWith(marker);
-  console.log(`emergency cancel was over in ${since(stoppedAt)} ms`);
+  process.stdout.write(`emergency cancel was over in ${since(stoppedAt)} ms\n`);
   const waiting = await stack.submit({ repository: repo.path, prompt: "Answer" });
   const liftedAt = performance.now();
   await administrator.mutation(api.emergency.lift, {});
   await stack.job(waiting, (job) => job.attempt === 1);
-  console.log(`the lift reached the executor in ${since(liftedAt)} ms`);
+  process.stdout.write(`the lift reached the executor in ${since(liftedAt)} ms\n`);
   expect((await stack.ended(waiting)).state.kind).toBe("succeeded");
 });
 
