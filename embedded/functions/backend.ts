@@ -5,6 +5,7 @@ import { Files } from "../files/files.js";
 import { FolderBlobs } from "../files/folderBlobs.js";
 import { FileStore } from "../store/fileStore.js";
 import { MemoryStore } from "../store/memoryStore.js";
+import type { Store } from "../store/store.js";
 import { CoreRunner } from "./coreRunner.js";
 import type { Deployment } from "./deployment.js";
 import type { FunctionTimes } from "./functionTimes.js";
@@ -22,6 +23,8 @@ export type BackendOptions = {
   /** false: a commit survives the end of the process, but perhaps not of the machine. */
   isSynced?: boolean;
   hooks?: CommitHooks;
+  /** Takes the place of the one that `dataDir` names. */
+  store?: Store;
   /** How long functions may run; by default as documented. */
   times?: FunctionTimes;
 };
@@ -42,7 +45,8 @@ export type Backend = {
 export async function openBackend(options: BackendOptions): Promise<Backend> {
   await Promise.resolve();
   const { dataDir, clock, cloudUrl, siteUrl, isSynced = true, hooks, times } = options;
-  const store = dataDir === null ? new MemoryStore() : FileStore.open(dataDir, { isSynced });
+  const store =
+    options.store ?? (dataDir === null ? new MemoryStore() : FileStore.open(dataDir, { isSynced }));
   const engine = new Engine({
     store,
     ...(clock === undefined ? {} : { clock }),

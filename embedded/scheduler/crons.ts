@@ -11,6 +11,7 @@ import type { Document, Fields, Transaction } from "../engine/transaction.js";
 import { type AnalyzedPush, type CronSpec, definitionAt } from "../functions/deployment.js";
 import type { FunctionCall } from "../functions/types.js";
 import { asSystem, scheduledCall } from "./calls.js";
+import { StoreFailure } from "../store/store.js";
 import { schedulerLimits } from "./limits.js";
 import { firstRun, parseSchedule, runAfter, type Timetable } from "./schedules.js";
 import type { SchedulerPorts } from "./scheduled.js";
@@ -101,8 +102,20 @@ export class Crons {
     }
   }
 
+  /** Called from alarms and commits, where nobody would hear an error. */
   #wake(): void {
     if (this.#isStopped) return;
+    try {
+      this.#startDue();
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      // Nothing can be read or written until the next start, which finds everything in its place.
+      this.#isStopped = true;
+      this.#ports.log("cron.fault", { error });
+    }
+  }
+
+  #startDue(): void {
     this.#alarm?.cancel();
     this.#alarm = null;
     for (const row of this.#peek(2 * schedulerLimits.runningMax)) {

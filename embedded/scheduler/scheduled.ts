@@ -14,6 +14,7 @@ import type { Runner } from "../functions/runner.js";
 import type { FunctionCall } from "../functions/types.js";
 import type { EventLog } from "../http/eventLog.js";
 import { asSystem, scheduledCall } from "./calls.js";
+import { StoreFailure } from "../store/store.js";
 import { schedulerLimits } from "./limits.js";
 
 const TABLE = "_scheduled_functions";
@@ -85,8 +86,20 @@ export class ScheduledFunctions {
     }
   }
 
+  /** Called from alarms and commits, where nobody would hear an error. */
   #wake(): void {
     if (this.#isStopped) return;
+    try {
+      this.#startDue();
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      // Nothing can be read or written until the next start, which finds everything in its place.
+      this.#isStopped = true;
+      this.#ports.log("scheduler.fault", { error });
+    }
+  }
+
+  #startDue(): void {
     this.#alarm?.cancel();
     this.#alarm = null;
     const { clock } = this.#ports;
