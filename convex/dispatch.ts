@@ -54,11 +54,12 @@ export const pass = internalMutation({
   args: { generation: v.number(), careful: v.optional(v.boolean()) },
   returns: v.null(),
   handler: async (ctx, { generation, careful = false }) => {
-    const now = await Dispatcher.turn(ctx, generation);
-    if (now === null) return null;
+    const row = await Dispatcher.current(ctx, generation);
+    if (row === null) return null;
+    const now = { picks: row.picks ?? 0, laneCursor: row.laneCursor ?? "" };
     const { paused, limits } = await Controls.get(ctx);
     if (paused !== null) {
-      await Dispatcher.settle(ctx, "paused", now);
+      await Dispatcher.settle(ctx, row, { rest: "paused", turn: now });
       return null;
     }
     const runningLimit = limits.running;
@@ -75,7 +76,8 @@ export const pass = internalMutation({
       if (isAssigned) made += 1;
     }
     const next = { picks: now.picks + made, laneCursor: found.laneCursor };
-    await Dispatcher.settle(ctx, found.isFull ? "needsRoom" : await look(ctx), next);
+    const left = found.isFull ? "needsRoom" : await look(ctx);
+    await Dispatcher.settle(ctx, row, { rest: left, turn: next });
     return null;
   },
 });

@@ -268,10 +268,11 @@ export const finish = executorMutation({
   returns: v.object({ accepted: v.literal(true) }),
   handler: async (ctx, { jobId, token: held, ...ended }) => {
     const { executor } = ctx;
-    if (await Attempts.isFinished(ctx, executor, { jobId, token: held })) {
+    const job = await Attempts.heldJob(ctx, executor, { jobId, token: held });
+    if (job === null) {
+      await Attempts.requireFinished(ctx, executor, { jobId, token: held });
       return { accepted: true as const };
     }
-    const job = await Attempts.requireToken(ctx, executor, { jobId, token: held });
     const report = clipReport(ended.report);
     await Outcomes.finish(ctx, { job, executor }, { outcome: clipOutcome(ended.outcome), report });
     return { accepted: true as const };

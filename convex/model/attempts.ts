@@ -19,13 +19,15 @@ export async function requireToken(
   claim: Claim,
 ): Promise<Doc<"jobs">> {
   const job = await heldJob(ctx, executor, claim);
-  if (job === null) {
-    throw fail(
-      "STALE_LEASE",
-      `Token ${claim.token} is no longer that of job ${claim.jobId}: stop the attempt and report nothing.`,
-    );
-  }
+  if (job === null) throw stale(claim);
   return job;
+}
+
+function stale(claim: Claim) {
+  return fail(
+    "STALE_LEASE",
+    `Token ${claim.token} is no longer that of job ${claim.jobId}: stop the attempt and report nothing.`,
+  );
 }
 
 /** The same for who must not throw: null when the token is not, or no longer, this executor's. */
@@ -129,17 +131,18 @@ export async function find(
     .unique();
 }
 
-/** Whether this executor's own `finish` with this token was accepted before. */
-export async function isFinished(
+/** Throws STALE_LEASE unless this executor's own `finish` with this token was accepted before. */
+export async function requireFinished(
   ctx: QueryCtx,
   executor: Doc<"executors">,
   claim: Claim,
-): Promise<boolean> {
+): Promise<void> {
   const attempt = await ctx.db
     .query("attempts")
     .withIndex("by_token", (q) => q.eq("jobId", claim.jobId).eq("token", claim.token))
     .unique();
-  return attempt?.executorId === executor._id && attempt.finishedByExecutor === true;
+  const isFinished = attempt?.executorId === executor._id && attempt.finishedByExecutor === true;
+  if (!isFinished) throw stale(claim);
 }
 
 /** Latest attempts of a job, newest first. */

@@ -15,33 +15,37 @@ const STALLED_MS = 30_000;
 /** Where the chain is in its turns: see PICKS_PER_OLDEST, and Lines.lanes for the cursor. */
 export type Turn = { picks: number; laneCursor: string };
 
+type Row = Doc<"dispatcher">;
+
 /** Reports what may let a sleeping dispatcher assign something. */
 export async function notify(ctx: MutationCtx, news: News): Promise<void> {
   const row = await read(ctx);
-  if (row === null || isWokenBy(row.status, news)) await schedule(ctx);
+  if (row === null || isWokenBy(row.status, news)) await goOn(ctx, row, {});
 }
 
 /** Schedules the next pass; passes scheduled before are void. */
-export async function schedule(ctx: MutationCtx, careful = false): Promise<void> {
-  const generation = await write(ctx, "scheduled");
-  await ctx.scheduler.runAfter(0, internal.dispatch.pass, {
-    generation,
-    ...(careful ? { careful } : {}),
-  });
+export async function schedule(ctx: MutationCtx): Promise<void> {
+  await goOn(ctx, await read(ctx), {});
 }
 
-/** The turn of a scheduled pass; null when it is not the current one of the chain. */
-export async function turn(ctx: MutationCtx, generation: number): Promise<Turn | null> {
+/** The chain's row, if a scheduled pass is the current one of the chain; else null. */
+export async function current(ctx: MutationCtx, generation: number): Promise<Row | null> {
   const row = await read(ctx);
-  if (row?.status !== "scheduled" || row.generation !== generation) return null;
-  return { picks: row.picks ?? 0, laneCursor: row.laneCursor ?? "" };
+  return row?.status === "scheduled" && row.generation === generation ? row : null;
 }
 
-/** Ends a pass: goes on, or sleeps until what lacks appears. */
-export async function settle(ctx: MutationCtx, rest: Rest, turn: Turn): Promise<void> {
+/**
+ * Ends the pass that found this row: goes on, or sleeps until what lacks appears. The row is as it was:
+ * while a pass is scheduled, nobody writes it but who voids that pass.
+ */
+export async function settle(
+  ctx: MutationCtx,
+  row: Row,
+  { rest, turn }: { rest: Rest; turn: Turn },
+): Promise<void> {
   const next = { picks: turn.picks % PICKS_PER_OLDEST, laneCursor: turn.laneCursor };
-  const generation = await write(ctx, rest, next);
-  if (rest === "scheduled") await ctx.scheduler.runAfter(0, internal.dispatch.pass, { generation });
+  if (rest === "scheduled") await goOn(ctx, row, next);
+  else await write(ctx, row, { ...next, status: rest });
 }
 
 /** Whether nobody waits in the queue, as far as the dispatcher knows. */
@@ -61,19 +65,32 @@ export async function status(ctx: QueryCtx): Promise<Rest> {
 export async function revive(ctx: MutationCtx): Promise<void> {
   const row = await read(ctx);
   if (row?.status === "scheduled" && row.since + STALLED_MS < Clock.now()) {
-    await schedule(ctx, true);
+    await goOn(ctx, row, { careful: true });
   }
-  if (row?.status === "needsMatch") await schedule(ctx);
+  if (row?.status === "needsMatch") await goOn(ctx, row, {});
 }
 
 async function read(ctx: QueryCtx): Promise<Doc<"dispatcher"> | null> {
   return ctx.db.query("dispatcher").first();
 }
 
-async function write(ctx: MutationCtx, status: Rest, turn?: Turn): Promise<number> {
-  const row = await read(ctx);
+async function goOn(
+  ctx: MutationCtx,
+  row: Row | null,
+  { careful, ...turn }: Partial<Turn> & { careful?: true },
+): Promise<void> {
+  const generation = await write(ctx, row, { ...turn, status: "scheduled" });
+  const args = { generation, ...(careful === undefined ? {} : { careful }) };
+  await ctx.scheduler.runAfter(0, internal.dispatch.pass, args);
+}
+
+async function write(
+  ctx: MutationCtx,
+  row: Row | null,
+  change: Partial<Turn> & { status: Rest },
+): Promise<number> {
   const generation = (row?.generation ?? 0) + 1;
-  const next = { status, generation, since: Clock.now(), ...turn };
+  const next = { ...change, generation, since: Clock.now() };
   if (row === null) await ctx.db.insert("dispatcher", next);
   else await ctx.db.patch("dispatcher", row._id, next);
   return generation;

@@ -52,7 +52,11 @@ export async function transit(
   await ctx.db.patch("jobs", job._id, patch);
   await record(ctx, { job, patch, row, next, event, actor, at });
   if (next.to === "pending") await Dispatcher.notify(ctx, "job");
-  if (patch.deadlineAt !== undefined) await Timer.arm(ctx, patch.deadlineAt);
+  // Armed for an earlier deadline of the job, the chain fires by then and looks at the new one.
+  const armedFor = job.deadlineAt ?? Infinity;
+  if (patch.deadlineAt !== undefined && patch.deadlineAt < armedFor) {
+    await Timer.arm(ctx, patch.deadlineAt);
+  }
   return { state: patch.state ?? job.state, gate: "gate" in patch ? patch.gate : job.gate };
 }
 

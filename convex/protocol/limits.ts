@@ -93,8 +93,12 @@ export const LEASE_MS_MAX = 15 * 60_000;
 export const HEARTBEAT_MS_DEFAULT = 20_000;
 /** An executor trusts its lease for this share of it, counted from its last acknowledged heartbeat. */
 export const LEASE_TRUST_SHARE = 0.8;
-/** An assignment that its executor has not started by then is taken back. */
-export const START_DEADLINE_MS = 15_000;
+/**
+ * An assignment that its executor has not started by then is taken back. As long as a lease: a dead
+ * executor is found by its lease, and a shorter time would move the timer with almost every assignment,
+ * one write and one run more for each job.
+ */
+export const START_DEADLINE_MS = LEASE_MS_DEFAULT;
 /** A running attempt asked to cancel is ended by the backend if it has not ended itself by then. */
 export const CANCEL_DEADLINE_MS = 20_000;
 /** The backend's own end of a timed-out attempt comes this long after the executor's, which stops it first. */
