@@ -31,14 +31,11 @@ const EXIT_DISK = 74;
 const WRITES_MAX = 5_000;
 const PAD = "x".repeat(20_000);
 
-/** Part of the system, not of any package. */
-const [MOUNT, UNMOUNT] = ["mount", "umount"] as const;
-
 /** A file system of a few MiB, or null where mounting is not allowed. */
 function smallDisk(): string | null {
   const folder = tempDir("disk");
   try {
-    execFileSync(MOUNT, ["-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], { stdio: "pipe" });
     mounted.push(folder);
     return folder;
   } catch (error) {
@@ -48,7 +45,7 @@ function smallDisk(): string | null {
 }
 const mounted: string[] = [];
 afterAll(() => {
-  for (const folder of mounted.splice(0)) execFileSync(UNMOUNT, ["-l", folder]);
+  for (const folder of mounted.splice(0)) execFileSync("umount", ["-l", folder]);
 });
 
 const exitOf = (backend: BackendProcess): Promise<number | null> =>
@@ -100,7 +97,7 @@ describe("a full disk", () => {
       expect(await exitOf(full), full.stderr).toBe(EXIT_DISK);
       expect(full.stderr).toMatch(/^The data folder could not be written \(.*\): free the disk/m);
       expect(acknowledged.length).toBeGreaterThan(10);
-      if (!isLimit) execFileSync(MOUNT, ["-o", "remount,size=64m", place]);
+      if (!isLimit) execFileSync("mount", ["-o", "remount,size=64m", place]);
       const after = await startBackend({ dataDir, args: port });
       const found = (await httpClient(after).query(rows.list, { tag: `full${PAD}` })).map(
         ({ n }) => n,

@@ -151,7 +151,7 @@ describe(`the engine does what the model does (seed ${seed})`, () => {
     );
   });
 
-  test("transactions side by side: each that commits saw what it would have seen alone, and old snapshots stay", () => {
+  test("transactions side by side: each that commits saw what it would have seen alone, in order of commit", () => {
     const who = fc.nat({ max: 2 });
     const turn = fc.record({
       who,
@@ -290,7 +290,7 @@ test(`filters compare as the documented order says (seed ${seed})`, () => {
   );
 });
 
-test(`pages read while rows move join without gap or double, by journal and by endCursor (seed ${seed})`, () => {
+test(`pages read while rows move join without gap or double when read again to their ends (seed ${seed})`, () => {
   const moves = fc.array(fc.array(simple, { maxLength: 4 }), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(
