@@ -1,5 +1,5 @@
 import { v } from "convex/values";
-import { checkName, checkRegistration, isPublicJwk } from "./domain/executor.js";
+import { checkName, checkRegistration, isPublicJwk, readableDisk } from "./domain/executor.js";
 import { clipOutcome, clipReport } from "./domain/report.js";
 import { accept, fail } from "./lib/errors.js";
 import {
@@ -18,6 +18,7 @@ import * as Executors from "./model/executors.js";
 import * as Jobs from "./model/jobs.js";
 import * as RateLimits from "./model/rateLimits.js";
 import * as Outcomes from "./model/outcomes.js";
+import { disk } from "./protocol/alerts.js";
 import {
   assignment,
   enrolReply,
@@ -252,13 +253,13 @@ export const phase = executorMutation({
 
 /** Renews the lease; brings back what each held attempt is to do. */
 export const heartbeat = executorMutation({
-  args: { held: v.array(heldAttempt) },
+  args: { held: v.array(heldAttempt), disk: v.optional(disk) },
   returns: heartbeatReply,
-  handler: async (ctx, { held }) => {
+  handler: async (ctx, { held, disk: reported }) => {
     if (held.length > 2 * SLOTS_MAX) {
       throw fail("INVALID_ARGUMENT", `${held.length} held attempts; at most ${2 * SLOTS_MAX}.`);
     }
-    return Executors.heartbeat(ctx, ctx.executor, held);
+    return Executors.heartbeat(ctx, ctx.executor, { held, disk: readableDisk(reported) });
   },
 });
 

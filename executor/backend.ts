@@ -17,6 +17,7 @@ import { type Clock, pause } from "./clock.js";
 import type { Enrol } from "./identity.js";
 import type { Keys, Rotation } from "./keys.js";
 import type { Logger } from "./logger.js";
+import type { Disk } from "../convex/protocol/alerts.js";
 import { smallFetch } from "./smallFetch.js";
 
 /** The queue, as an executor sees it: the only way in or out of Convex. Failures are BackendError. */
@@ -26,7 +27,7 @@ export interface Backend {
   watchAssignments(onChange: (assignments: Assignment[]) => void): void;
   start(held: HeldAttempt): Promise<Work>;
   phase(held: HeldAttempt, step: PhaseStep): Promise<void>;
-  heartbeat(held: HeldAttempt[]): Promise<HeartbeatReply>;
+  heartbeat(held: HeldAttempt[], disk: Disk | undefined): Promise<HeartbeatReply>;
   appendLog(held: HeldAttempt, seq: number, entries: LogEntry[]): Promise<AppendReply>;
   finish(held: HeldAttempt, ending: Ending): Promise<void>;
   goOffline(): Promise<void>;
@@ -99,7 +100,10 @@ export function connectBackend(connection: Connection): Backend {
     phase: async (held, step) => {
       await call(() => client.mutation(executors.phase, { ...held, ...step }));
     },
-    heartbeat: (held) => call(() => client.mutation(executors.heartbeat, { held })),
+    heartbeat: (held, disk) =>
+      call(() =>
+        client.mutation(executors.heartbeat, disk === undefined ? { held } : { held, disk }),
+      ),
     appendLog: (held, seq, entries) =>
       call(() => client.mutation(logs.append, { ...held, seq, entries })),
     finish: async (held, ending) => {

@@ -9,6 +9,7 @@ import { type Config, ConfigError, loadConfig, secretsOf } from "./config.js";
 import { type HealthView, startHealth } from "./health.js";
 import { type Boot, type Enrol, IdentityError, loadIdentity } from "./identity.js";
 import { type Keys, keysOf } from "./keys.js";
+import { readDisk } from "./disk.js";
 import { keepLease, type Lease } from "./lease.js";
 import { createLogger, type Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
@@ -142,7 +143,7 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     grantedAt,
     held: () => supervisor.held(),
     send: async (held) => {
-      const reply = await backend.heartbeat(held);
+      const reply = await backend.heartbeat(held, await readDisk(config.tempDir, logger));
       if (reply.rotateKey === true) void rotate();
       return reply;
     },

@@ -1,3 +1,4 @@
+import type { Disk } from "../protocol/alerts.js";
 import type { PublicJwk, Registration } from "../protocol/executor.js";
 import {
   EXECUTOR_NAME_CHARS_MAX,
@@ -24,6 +25,14 @@ export function checkName(name: string): Checked<string> {
 /** Whether this is the public half of an Ed25519 key: 32 bytes, 43 characters of base64url. */
 export function isPublicJwk(jwk: PublicJwk): boolean {
   return /^[A-Za-z0-9_-]{43}$/.test(jwk.x);
+}
+
+/** A disk as an executor reported it; left out when it is none: a heartbeat is never refused for it. */
+export function readableDisk(disk: Disk | undefined): Disk | undefined {
+  if (disk === undefined) return undefined;
+  const { freeBytes, totalBytes } = disk;
+  const isDisk = freeBytes >= 0 && totalBytes > 0 && freeBytes <= totalBytes;
+  return isDisk && Number.isFinite(totalBytes) ? disk : undefined;
 }
 
 /** Checks what an executor says of itself. */

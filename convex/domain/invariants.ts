@@ -33,6 +33,11 @@ export type SeenJob = {
   attempt: number;
   token: number;
   slot?: number | undefined;
+  /** It is marked as one that limits count. */
+  isMarkedHeld: boolean;
+  /** Prerequisites it says to have, and those there are rows of. */
+  unmet: number;
+  prerequisites: number;
   isReady: boolean;
   deadlineAt?: number | undefined;
   isCancelRequested: boolean;
@@ -53,6 +58,7 @@ export type SeenJob = {
 export function checkJob(job: SeenJob, now: number): Violation[] {
   return collect(job.id, (found) => {
     checkAttempts(job, found);
+    checkHolding(job, found);
     checkFields(job, found);
     checkTimeline(job, found);
     if (!job.hasPrompt) found("referencesHold", "Its prompt is gone.");
@@ -98,14 +104,32 @@ function checkAttempts(job: SeenJob, found: Found): void {
   if (!isGrowing) found("tokensGrow", `The tokens, newest first, are ${tokens.join(", ")}.`);
 }
 
-function checkFields(job: SeenJob, found: Found): void {
+/** What a job has while an executor holds it, and at no other time. */
+function checkHolding(job: SeenJob, found: Found): void {
   const { state } = job;
-  const isOver = isTerminal(state.kind);
   if (isHeld(state) !== (job.slot !== undefined)) {
     const has = job.slot === undefined ? "no slot" : `slot ${job.slot}`;
     found(
       isHeld(state) ? "stateHasItsFields" : "restHoldsNothing",
       `It is ${state.kind} with ${has}.`,
+    );
+  }
+  if (job.isMarkedHeld !== isHeld(state)) {
+    const mark = job.isMarkedHeld ? "counted by limits" : "not counted by limits";
+    found(
+      isHeld(state) ? "stateHasItsFields" : "restHoldsNothing",
+      `It is ${state.kind} and ${mark}.`,
+    );
+  }
+}
+
+function checkFields(job: SeenJob, found: Found): void {
+  const { state } = job;
+  const isOver = isTerminal(state.kind);
+  if (!isOver && job.unmet !== job.prerequisites) {
+    found(
+      "prerequisitesCounted",
+      `It counts ${job.unmet} prerequisites and has ${job.prerequisites}.`,
     );
   }
   if (isOver && (job.isReady || job.deadlineAt !== undefined || job.isCancelRequested)) {

@@ -10,11 +10,32 @@ const DAY_MS = 86_400_000;
 const DAYS_MAX = 3_650;
 /** Reads of a quarter need its days, those of a week its hours, those of an hour its minutes. */
 const DAYS_MIN: RetentionDays = {
-  ...{ logs: 1, jobs: 1, minutes: 1, hours: 8, days: 91, audit: 30, alerts: 1, deliveries: 1 },
+  ...{
+    logs: 1,
+    jobs: 1,
+    batches: 1,
+    operations: 1,
+    minutes: 1,
+    hours: 8,
+    days: 91,
+    audit: 30,
+    alerts: 1,
+    deliveries: 1,
+  },
 };
 
 export const DAYS_DEFAULT: RetentionDays = {
-  ...{ logs: 30, jobs: 90, minutes: 7, hours: 90, days: 1_825, audit: 365, alerts: 90 },
+  ...{
+    logs: 30,
+    jobs: 90,
+    batches: 90,
+    operations: 90,
+    minutes: 7,
+    hours: 90,
+    days: 1_825,
+    audit: 365,
+    alerts: 90,
+  },
   deliveries: 30,
 };
 

@@ -16,6 +16,9 @@ import * as Submissions from "./submissions.js";
 
 export const originOf = (batchId: Id<"batches">) => `batch:${batchId}`;
 
+/** Whether this is the origin of a job that a batch submitted. */
+export const isBatch = (origin: string): boolean => origin.startsWith("batch:");
+
 /** Checks all items, submits the first, and has the rest submitted in steps. */
 export async function create(
   ctx: MutationCtx,

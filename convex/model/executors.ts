@@ -4,6 +4,7 @@ import { POLICIES } from "../domain/retry.js";
 import * as Clock from "../lib/clock.js";
 import { fail } from "../lib/errors.js";
 import type { ExecutorClaims } from "../lib/functions.js";
+import type { Disk } from "../protocol/alerts.js";
 import type { Directive, HeartbeatReply, HeldAttempt, Registration } from "../protocol/executor.js";
 import type { FailureReason } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX } from "../protocol/limits.js";
@@ -90,7 +91,7 @@ export async function register(
 export async function heartbeat(
   ctx: MutationCtx,
   executor: Doc<"executors">,
-  held: HeldAttempt[],
+  { held, disk }: { held: HeldAttempt[]; disk: Disk | undefined },
 ): Promise<HeartbeatReply> {
   const directives: Directive[] = [];
   for (const claim of held) directives.push(await directiveFor(ctx, executor, claim));
@@ -102,7 +103,7 @@ export async function heartbeat(
     const isStillHeld = (owed: Leases.Owed[number]) =>
       held.some((h) => h.jobId === owed.jobId && h.token === owed.token);
     const owed = lease.owed.filter(isStillHeld);
-    await Leases.renew(ctx, lease, { leaseMs: executor.leaseMs, owed });
+    await Leases.renew(ctx, lease, { leaseMs: executor.leaseMs, owed, disk });
     for (const settled of lease.owed.filter((o) => !isStillHeld(o))) {
       await Slots.give(ctx, executor._id, settled.ordinal);
     }

@@ -2,6 +2,7 @@ import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import * as Lease from "../domain/lease.js";
 import * as Clock from "../lib/clock.js";
+import type { Disk } from "../protocol/alerts.js";
 import * as Timer from "./timer.js";
 
 export type Owed = Doc<"leases">["owed"];
@@ -33,10 +34,10 @@ export async function grant(
 export async function renew(
   ctx: MutationCtx,
   lease: Doc<"leases">,
-  renewal: { leaseMs: number; owed: Owed },
+  { leaseMs, owed, disk }: { leaseMs: number; owed: Owed; disk: Disk | undefined },
 ): Promise<void> {
-  const expiresAt = Lease.expiresAt(Clock.now(), renewal.leaseMs);
-  await ctx.db.patch("leases", lease._id, { expiresAt, owed: renewal.owed });
+  const expiresAt = Lease.expiresAt(Clock.now(), leaseMs);
+  await ctx.db.patch("leases", lease._id, { expiresAt, owed, disk });
 }
 
 /** Puts the end of a lease off, for who could not act on it. */

@@ -3,6 +3,8 @@ import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import { isTerminal } from "../domain/lifecycle.js";
 import { DAYS_DEFAULT } from "../domain/retention.js";
 import {
+  AFTER_MAX,
+  BATCH_SIZE_MAX,
   PRUNE_ATTEMPTS,
   PRUNE_BATCH,
   PRUNE_CHUNKS,
@@ -16,6 +18,8 @@ import type {
   RetentionStep,
   RowCounts,
 } from "../protocol/retention.js";
+import * as Batches from "./batches.js";
+import * as Dependencies from "./dependencies.js";
 
 /**
  * Deletes what is old, a bounded step at a time, in the order of creation; the cursor is the creation
@@ -43,6 +47,10 @@ async function step(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<Rete
       return logs(ctx, deleter, where);
     case "jobs":
       return jobs(ctx, deleter, where);
+    case "batches":
+      return batches(ctx, deleter, where);
+    case "operations":
+      return operations(ctx, deleter, where);
     case "minutes":
       return buckets(ctx, deleter, { ...where, level: "minute" });
     case "hours":
@@ -185,7 +193,7 @@ async function jobs(
   const count = (table: string, by: number) => (rows[table] = (rows[table] ?? 0) + by);
   let reached = cursor;
   for (const job of found) {
-    if (isOver(job, before)) {
+    if (isOver(job, before) && !(await isReferenced(ctx, job))) {
       const isAll = deleter === null ? countJob(job, count) : await removeJob(deleter, job, count);
       if (!isAll) return { rows, cursor: reached, isDone: false };
     }
@@ -199,6 +207,18 @@ async function jobs(
 
 function isOver({ state }: Doc<"jobs">, before: number): boolean {
   return isTerminal(state.kind) && "endedAt" in state && state.endedAt < before;
+}
+
+/** Whether a job still waits to be told of its end, or a batch it is of has a job that has not ended. */
+async function isReferenced(ctx: QueryCtx, job: Doc<"jobs">): Promise<boolean> {
+  if ((await Dependencies.dependents(ctx, job._id, 1)).length > 0) return true;
+  const { origin } = job;
+  if (origin === undefined || !Batches.isBatch(origin)) return false;
+  const siblings = await ctx.db
+    .query("jobs")
+    .withIndex("by_origin", (q) => q.eq("origin", origin))
+    .take(BATCH_SIZE_MAX);
+  return siblings.some((sibling) => !isTerminal(sibling.state.kind));
 }
 
 type Count = (table: string, by: number) => void;
@@ -234,6 +254,8 @@ async function removeJob(ctx: MutationCtx, job: Doc<"jobs">, count: Count): Prom
   count("attempts", oldAttempts.length);
   count("events", oldEvents.length);
   if (!isRest) return false;
+  // Prerequisites of a job that was canceled while it waited.
+  for (const row of await prerequisites(ctx, job._id)) await ctx.db.delete("dependencies", row._id);
   if ((await ctx.db.get("prompts", job.promptId)) !== null) {
     await ctx.db.delete("prompts", job.promptId);
     count("prompts", 1);
@@ -241,6 +263,67 @@ async function removeJob(ctx: MutationCtx, job: Doc<"jobs">, count: Count): Prom
   await ctx.db.delete("jobs", job._id);
   count("jobs", 1);
   return true;
+}
+
+async function prerequisites(ctx: QueryCtx, jobId: Id<"jobs">): Promise<Doc<"dependencies">[]> {
+  return ctx.db
+    .query("dependencies")
+    .withIndex("by_job", (q) => q.eq("jobId", jobId))
+    .take(AFTER_MAX);
+}
+
+/** Batches made before, none of whose jobs is left and to which none is added any more. */
+async function batches(
+  ctx: QueryCtx,
+  deleter: Deleter,
+  { before, cursor }: Where,
+): Promise<RetentionStep> {
+  const found = await ctx.db
+    .query("batches")
+    .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor).lt("_creationTime", before))
+    .take(PRUNE_JOBS);
+  let gone = 0;
+  for (const batch of found) {
+    const job = await ctx.db
+      .query("jobs")
+      .withIndex("by_origin", (q) => q.eq("origin", Batches.originOf(batch._id)))
+      .first();
+    const isWhole = batch.canceled || batch.created === batch.items.length;
+    if (job !== null || !isWhole) continue;
+    await deleter?.db.delete("batches", batch._id);
+    gone += 1;
+  }
+  const reached = found.at(-1)?._creationTime ?? 0;
+  return { rows: { batches: gone }, cursor: reached, isDone: found.length < PRUNE_JOBS };
+}
+
+/** Bulk operations that ended before: their outcomes first, then they themselves, one a step. */
+async function operations(
+  ctx: QueryCtx,
+  deleter: Deleter,
+  { before, cursor }: Where,
+): Promise<RetentionStep> {
+  const operation = await ctx.db
+    .query("bulkOperations")
+    .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor).lt("_creationTime", before))
+    .first();
+  if (operation === null) return { rows: {}, cursor: 0, isDone: true };
+  const next = operation._creationTime;
+  const { endedAt, done, refused } = operation;
+  if (endedAt === undefined || endedAt >= before) return { rows: {}, cursor: next, isDone: false };
+  if (deleter === null) {
+    const rows = { bulkOperations: 1, bulkOutcomes: done + refused };
+    return { rows, cursor: next, isDone: false };
+  }
+  const outcomes = await ctx.db
+    .query("bulkOutcomes")
+    .withIndex("by_operation", (q) => q.eq("operationId", operation._id))
+    .take(PRUNE_BATCH);
+  for (const row of outcomes) await deleter.db.delete("bulkOutcomes", row._id);
+  const rows: RowCounts = { bulkOutcomes: outcomes.length };
+  if (outcomes.length === PRUNE_BATCH) return { rows, cursor, isDone: false };
+  await deleter.db.delete("bulkOperations", operation._id);
+  return { rows: { ...rows, bulkOperations: 1 }, cursor: next, isDone: false };
 }
 
 async function removeLogs(ctx: MutationCtx, jobId: Id<"jobs">, count: Count): Promise<boolean> {

@@ -5,6 +5,7 @@ import { isHeld, isTerminal } from "../domain/lifecycle.js";
 import * as Clock from "../lib/clock.js";
 import { JOB_STATE_KINDS } from "../protocol/job.js";
 import {
+  AFTER_MAX,
   AUDIT_CHUNKS,
   AUDIT_EXECUTORS_PAGE,
   AUDIT_JOBS_PAGE,
@@ -15,6 +16,7 @@ import {
   RECOUNT_MAX,
 } from "../protocol/limits.js";
 import type { Page, Part, Verdict, Violation } from "../protocol/selfAudit.js";
+import * as Dependencies from "./dependencies.js";
 import * as Facts from "./facts.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
@@ -246,6 +248,9 @@ async function see(
     attempt: job.attempt,
     token: job.token,
     slot: job.slot,
+    isMarkedHeld: job.held === true,
+    unmet: job.unmet ?? 0,
+    prerequisites: (await Dependencies.openOf(ctx, _id, AFTER_MAX)).length,
     isReady: job.readyTs !== undefined,
     deadlineAt: job.deadlineAt,
     isCancelRequested: job.cancelRequestedAt !== undefined,

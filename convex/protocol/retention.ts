@@ -4,6 +4,8 @@ import { type Infer, v } from "convex/values";
 export const RETENTION_KINDS = [
   "logs",
   "jobs",
+  "batches",
+  "operations",
   "minutes",
   "hours",
   "days",
@@ -20,6 +22,10 @@ export const retentionDays = v.object({
   logs: v.number(),
   /** Ended jobs with prompt, attempts, events and logs, counted from the job's end. */
   jobs: v.number(),
+  /** Batches none of whose jobs is left. */
+  batches: v.number(),
+  /** Bulk operations with their outcomes, counted from their end. */
+  operations: v.number(),
   /** Buckets of metrics. */
   minutes: v.number(),
   hours: v.number(),

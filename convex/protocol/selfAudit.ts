@@ -11,6 +11,7 @@ export const INVARIANTS = {
   stateHasItsFields:
     "What waits in the queue has a place in it; what must end by a time has a deadline.",
   countsAdd: "No job counts more charged attempts and interruptions than it had attempts.",
+  prerequisitesCounted: "A live job counts exactly the prerequisites it still has to wait for.",
   timelineDense: "A job's events are numbered without gaps, and the last one leads to its state.",
   slotsConserved: "Free, used and owed slots of an executor are those it offers, each once.",
   leaseOfOnline: "Online executors have one lease, and no others have any.",

@@ -100,20 +100,27 @@ describe("an alert", () => {
   });
 
   test("a disk that its executor reports as full, a red audit → each its alert", async () => {
-    await world.executor("one", 1, 900_000);
+    const executor = await world.executor("one", 1, 900_000);
+    const disk = { freeBytes: 1, totalBytes: 100 };
+    await executor.mutation(api.executors.heartbeat, { held: [], disk });
     await world.t.run(async (ctx) => {
-      const lease = await ctx.db.query("leases").first();
-      if (lease === null) throw new Error("no lease");
-      await ctx.db.patch("leases", lease._id, {
-        disk: { freeBytes: 1, totalBytes: 100 },
-        owed: [],
-      });
       const slot = await ctx.db.query("slots").first();
       if (slot !== null) await ctx.db.delete("slots", slot._id);
     });
     await world.t.mutation(internal.selfAudit.begin, {});
     await minute(3);
     expect((await list()).map((alert) => alert.rule).sort()).toEqual(["disk", "selfAudit"]);
+  });
+
+  test.each([
+    { freeBytes: NaN, totalBytes: 1 },
+    { freeBytes: 2, totalBytes: 1 },
+    { freeBytes: 0, totalBytes: 0 },
+  ])("a disk of %j is none, and its heartbeat is taken all the same", async (disk) => {
+    const executor = await world.executor("one", 1, 900_000);
+    await executor.mutation(api.executors.heartbeat, { held: [], disk });
+    await minute(4);
+    expect(await list()).toEqual([]);
   });
 
   test("acknowledged once, by the first; a resolved one cannot be", async () => {

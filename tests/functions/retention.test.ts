@@ -162,6 +162,69 @@ describe("what is old goes", () => {
   });
 });
 
+describe("what something refers to stays", () => {
+  test("jobs of a batch, until all of them have ended; then they go, and the batch after them", async () => {
+    const operator = await world.user("operator");
+    const items = ["a/b", "a/c"].map((repository) => ({ repository }));
+    const two = { name: "two", prompt: "x", items };
+    const batchId = await operator.mutation(api.batches.submit, two);
+    await world.settle();
+    const [first, second] = await world.t.run((ctx) => ctx.db.query("jobs").collect());
+    if (first === undefined || second === undefined) throw new Error("not two jobs");
+    await operator.mutation(api.jobs.cancel, { jobId: first._id });
+    await later(91);
+    await prune();
+    expect([await isThere(first._id), await isThere(second._id)]).toEqual([true, true]);
+    await operator.mutation(api.jobs.cancel, { jobId: second._id });
+    await later(91);
+    await prune();
+    expect(await counts()).toMatchObject({ jobs: 0, prompts: 0, events: 0 });
+    expect(await world.t.run((ctx) => ctx.db.get("batches", batchId))).toBeNull();
+  });
+
+  test("a job whose dependents were not told of its end yet", async () => {
+    const on = await world.submit();
+    await world.t.mutation(internal.admin.cancelJob, { jobId: on });
+    const jobId = await world.submit();
+    const link = await world.t.run((ctx) => ctx.db.insert("dependencies", { jobId, on }));
+    await later(91);
+    await prune();
+    expect(await isThere(on)).toBe(true);
+    await world.t.run((ctx) => ctx.db.delete("dependencies", link));
+    await prune();
+    expect(await isThere(on)).toBe(false);
+  });
+
+  test("a bulk operation goes with its outcomes once it ended long ago, and no other", async () => {
+    const jobId = await world.submit();
+    const outcomes = 300;
+    await world.t.run(async (ctx) => {
+      const row = {
+        action: "cancel",
+        filter: {},
+        actor: "a",
+        until: 0,
+        pages: 1,
+        cursor: null,
+      } as const;
+      const done = { looked: outcomes, done: outcomes, refused: 0 };
+      const ended = { ...row, ...done, status: "done", endedAt: Date.now() } as const;
+      const operationId = await ctx.db.insert("bulkOperations", ended);
+      for (let i = 0; i < outcomes; i += 1) {
+        await ctx.db.insert("bulkOutcomes", { operationId, jobId, ok: true, detail: "" });
+      }
+      await ctx.db.insert("bulkOperations", { ...row, ...done, status: "running" });
+    });
+    await later(91);
+    const kinds = ["operations" as const];
+    const dry = await prune({ kinds, dryRun: true });
+    expect(dry.rows).toEqual({ bulkOperations: 1, bulkOutcomes: outcomes });
+    expect(await prune({ kinds })).toEqual(dry);
+    const left = await world.t.run((ctx) => ctx.db.query("bulkOperations").collect());
+    expect(left.map((operation) => operation.status)).toEqual(["running"]);
+  });
+});
+
 describe("in steps", () => {
   test("a dry run counts what the run then deletes, and changes nothing", async () => {
     for (let i = 0; i < 3; i += 1) await anEndedJob(i);

@@ -114,6 +114,16 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
     async (ctx) => ctx.db.patch("jobs", (await running(ctx))._id, { deadlineAt: undefined }),
   ],
   [
+    "a running job that limits do not count",
+    ["stateHasItsFields"],
+    async (ctx) => ctx.db.patch("jobs", (await running(ctx))._id, { held: undefined }),
+  ],
+  [
+    "a prerequisite that nobody is",
+    ["prerequisitesCounted"],
+    async (ctx) => ctx.db.patch("jobs", (await running(ctx))._id, { unmet: 1 }),
+  ],
+  [
     "more charges than attempts",
     ["countsAdd"],
     async (ctx) => ctx.db.patch("jobs", (await ended(ctx))._id, { interruptions: 1 }),
