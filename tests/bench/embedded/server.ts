@@ -12,6 +12,7 @@ import { WebSocket } from "ws";
 
 const root = path.resolve(import.meta.dirname, "..");
 const FIXTURE = path.join(root, "tests/bench/fixtures/embedded");
+const MS_PER_TICK = 10;
 const CLI = path.join(root, "node_modules/convex/bin/main.js");
 
 export const api = {
@@ -84,6 +85,14 @@ export class BenchServer {
   memoryMb(): number {
     const status = readFileSync(`/proc/${String(this.#child.pid)}/status`, "utf8");
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? "0") / 1024;
+  }
+
+  /** Processor time used so far, in ms: what is left of a figure on a busy machine. */
+  cpuMs(): number {
+    const stat = readFileSync(`/proc/${String(this.#child.pid)}/stat`, "utf8");
+    // After the command in parentheses: user and system time are the 12th and 13th fields, in ticks.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
   }
 
   /** The data file and its log in MB. */
