@@ -68,13 +68,8 @@ const READS: Record<string, (place: Place) => Promise<() => Promise<void>>> = {
       await http.query(api.gets, { ids: some });
     };
   },
-  [`${RANGES} ranges of ${RANGE_LENGTH}`]: ({ server, documents }) => {
-    const http = server.http();
-    return Promise.resolve(async () => {
-      const starts = Array.from({ length: RANGES }, () => randomBelow(documents - RANGE_LENGTH));
-      await http.query(api.ranges, { starts, length: RANGE_LENGTH });
-    });
-  },
+  [`one range of ${RANGE_LENGTH}`]: (place) => rangeReads(place, 1),
+  [`${RANGES} ranges of ${RANGE_LENGTH}`]: (place) => rangeReads(place, RANGES),
 };
 
 function pointReads({ server, documents }: Place, count: number): Promise<() => Promise<void>> {
@@ -82,6 +77,14 @@ function pointReads({ server, documents }: Place, count: number): Promise<() => 
   return Promise.resolve(async () => {
     const ns = Array.from({ length: count }, () => randomBelow(documents));
     await http.query(api.points, { ns });
+  });
+}
+
+function rangeReads({ server, documents }: Place, count: number): Promise<() => Promise<void>> {
+  const http = server.http();
+  return Promise.resolve(async () => {
+    const starts = Array.from({ length: count }, () => randomBelow(documents - RANGE_LENGTH));
+    await http.query(api.ranges, { starts, length: RANGE_LENGTH });
   });
 }
 
