@@ -1,28 +1,17 @@
 /** A real Chromium on a page of ours, served on loopback. Both end with the test file. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { build } from "esbuild";
-import { chromium, type Page } from "playwright-core";
+import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll } from "vitest";
-import { tempDir } from "../support/tempDir.js";
 
 const CHROMIUM = "/usr/bin/chromium";
-const START_MS_MAX = 60_000;
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--remote-debugging-port=0",
-];
+const START_MS_MAX = 30_000;
+const LAUNCHES_MAX = 3;
+const FLAGS = ["--disable-gpu", "--disable-quic"];
 
 const cleanUps: (() => Promise<void>)[] = [];
 afterAll(async () => {
@@ -56,44 +45,32 @@ export async function servePage(): Promise<string> {
   return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
 }
 
-/** Starts the browser with a profile of its own. Throws a sentence when it is not installed. */
+/**
+ * Starts a browser with a profile of its own, which Playwright removes with the browser's whole
+ * process group. Throws a sentence when it is not installed.
+ */
 export async function openPage(url: string): Promise<Page> {
   if (!existsSync(CHROMIUM)) {
     throw new Error(`${CHROMIUM} is missing; install it by hand, on Debian: apt install chromium`);
   }
-  const profile = path.join(tempDir("chromium"), "profile");
-  const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  cleanUps.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, "exit");
-    child.kill("SIGTERM");
-    const hard = setTimeout(() => child.kill("SIGKILL"), START_MS_MAX / 3);
-    await exit;
-    clearTimeout(hard);
-  });
-  const browser = await chromium.connectOverCDP(await debuggerOf(child.stderr));
-  const context = browser.contexts()[0] ?? (await browser.newContext());
-  const page = await context.newPage();
+  const browser = await launch(LAUNCHES_MAX);
   cleanUps.push(() => browser.close());
+  const page = await browser.newPage();
   await page.goto(url);
   return page;
 }
 
-/** The address that Chromium prints for debuggers. */
-function debuggerOf(stderr: NodeJS.ReadableStream): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let said = "";
-    const timer = setTimeout(() => {
-      reject(new Error(`Chromium did not say where its debugger listens: ${said}`));
-    }, START_MS_MAX);
-    stderr.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      const found = /DevTools listening on (ws:\S+)/.exec(said)?.[1];
-      if (found === undefined) return;
-      clearTimeout(timer);
-      resolve(found);
+/** A browser that starts on a cold disk sometimes never answers its first message: a second one does. */
+async function launch(launchesLeft: number): Promise<Browser> {
+  try {
+    return await chromium.launch({
+      executablePath: CHROMIUM,
+      args: FLAGS,
+      chromiumSandbox: false,
+      timeout: START_MS_MAX,
     });
-  });
+  } catch (error) {
+    if (launchesLeft <= 1) throw error;
+    return await launch(launchesLeft - 1);
+  }
 }
