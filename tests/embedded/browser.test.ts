@@ -1,9 +1,10 @@
 /** ConvexReactClient in a real browser, against the real process. */
+import path from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
+import { openPage, servePage } from "../support/browser.js";
 import { waitFor } from "../support/waitFor.js";
-import { openPage, servePage } from "./browserSupport.js";
 import {
   httpClient,
   rows,
@@ -23,7 +24,8 @@ beforeAll(async () => {
   const http = httpClient(backend);
   await http.mutation(rows.add, { tag: "browser", n: 1 });
   for (let n = 0; n < PAGED_ROWS; n += 1) await http.mutation(rows.add, { tag: "pages", n });
-  page = await openPage(`${await servePage()}/?url=${encodeURIComponent(backend.url)}`);
+  const address = await servePage(path.join(import.meta.dirname, "browser/page.ts"));
+  page = await openPage(`${address}/?url=${encodeURIComponent(backend.url)}`);
 }, SET_UP_MS_MAX);
 
 const textOf = (id: string) => page.locator(`#${id}`).innerText();
