@@ -116,6 +116,7 @@ export const snapshot = internalQuery({
     spentTodayUsd: v.number(),
     rollUp: v.union(v.null(), v.object({ rolledAt: v.number(), isBehind: v.boolean() })),
     audit: v.union(v.null(), v.object({ violations: v.number(), first: v.string() })),
+    setAside: v.object({ count: v.number(), last: v.string() }),
     failedDeliveries: v.number(),
   }),
   handler: async (ctx) => Snapshot.take(ctx),

@@ -1,7 +1,9 @@
 import { v } from "convex/values";
 import { internal } from "./_generated/api.js";
+import type { Id } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
 import { choose, picks, rest, type Rest } from "./domain/dispatch.js";
+import { messageOf } from "./lib/errors.js";
 import * as Admission from "./model/admission.js";
 import * as Assignments from "./model/assignments.js";
 import * as Controls from "./model/controls.js";
@@ -46,14 +48,11 @@ export const fairRank = internalQuery({
  * point reads; only before it goes to sleep does it look with reads that conflict with whoever brings
  * a job or a slot, so that no wake-up is lost. The count of held jobs may be stale as well: only this
  * chain makes it grow, so it is never too low.
- *
- * A careful pass does each assignment in a mutation of its own and sets aside what fails: one bad job
- * does not stop the queue.
  */
 export const pass = internalMutation({
-  args: { generation: v.number(), careful: v.optional(v.boolean()) },
+  args: { generation: v.number() },
   returns: v.null(),
-  handler: async (ctx, { generation, careful = false }) => {
+  handler: async (ctx, { generation }) => {
     const row = await Dispatcher.current(ctx, generation);
     if (row === null) return null;
     const now = { picks: row.picks ?? 0, laneCursor: row.laneCursor ?? "" };
@@ -68,13 +67,7 @@ export const pass = internalMutation({
       { ...now, runningLimit },
       { useStaleSnapshot: true },
     );
-    let made = 0;
-    for (const each of found.pairs) {
-      const isAssigned = careful
-        ? await assignCarefully(ctx, each)
-        : await Assignments.assign(ctx, each, limits);
-      if (isAssigned) made += 1;
-    }
+    const made = await assignAll(ctx, found.pairs);
     const next = { picks: now.picks + made, laneCursor: found.laneCursor };
     const left = found.isFull ? "needsRoom" : await look(ctx);
     await Dispatcher.settle(ctx, row, { rest: left, turn: next });
@@ -88,19 +81,62 @@ type Found = {
   isFull: boolean;
 };
 
-/** One assignment of a careful pass. */
+/** Gives these jobs their slots, all or none; hands out how many were assigned. */
 export const assign = internalMutation({
-  args: pair,
-  returns: v.boolean(),
-  handler: async (ctx, args) => Assignments.assign(ctx, args, (await Controls.get(ctx)).limits),
+  args: { pairs: v.array(pair) },
+  returns: v.number(),
+  handler: async (ctx, { pairs }) => {
+    const { limits } = await Controls.get(ctx);
+    let made = 0;
+    for (const each of pairs) if (await Assignments.assign(ctx, each, limits)) made += 1;
+    return made;
+  },
 });
 
-async function assignCarefully(ctx: MutationCtx, each: Assignments.Pair): Promise<boolean> {
+/** Takes a job whose assignment failed out of the queue. */
+export const setAside = internalMutation({
+  args: { jobId: v.id("jobs"), why: v.string(), alone: v.boolean() },
+  returns: v.null(),
+  handler: async (ctx, { jobId, ...how }) => {
+    await Assignments.setAside(ctx, jobId, how);
+    return null;
+  },
+});
+
+/**
+ * Assigns in a mutation of its own, which undoes what it did when one of the pairs fails. Then each
+ * pair is tried by itself, and the job of one that fails again is set aside: a bad row stops nobody.
+ */
+async function assignAll(ctx: MutationCtx, pairs: readonly Assignments.Pair[]): Promise<number> {
+  if (pairs.length === 0) return 0;
+  const together = await attempt(ctx, [...pairs]);
+  if (together.ok) return together.made;
+  let made = 0;
+  for (const each of pairs) {
+    const alone = pairs.length === 1 ? together : await attempt(ctx, [each]);
+    if (alone.ok) made += alone.made;
+    else await takeOut(ctx, each.jobId, alone.why);
+  }
+  return made;
+}
+
+type Attempted = { ok: true; made: number } | { ok: false; why: string };
+
+async function attempt(ctx: MutationCtx, pairs: Assignments.Pair[]): Promise<Attempted> {
   try {
-    return await ctx.runMutation(internal.dispatch.assign, each);
+    return { ok: true, made: await ctx.runMutation(internal.dispatch.assign, { pairs }) };
   } catch (error) {
-    await Assignments.setAside(ctx, each.jobId, error);
-    return false;
+    return { ok: false, why: messageOf(error) };
+  }
+}
+
+/** What is wrong with a job may keep its neighbours from being let in too: then it goes alone. */
+async function takeOut(ctx: MutationCtx, jobId: Id<"jobs">, why: string): Promise<void> {
+  try {
+    await ctx.runMutation(internal.dispatch.setAside, { jobId, why, alone: false });
+  } catch (error) {
+    const both = `${why} And holding it failed: ${messageOf(error)}`;
+    await ctx.runMutation(internal.dispatch.setAside, { jobId, why: both, alone: true });
   }
 }
 

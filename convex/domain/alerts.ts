@@ -37,6 +37,7 @@ export const RULES: Record<RuleName, Rule> = {
   executorUnhealthy: rule("P3", "an-executor-is-unhealthy", [0, MINUTE]),
   executorLost: rule("P3", "an-executor-is-lost", [5 * MINUTE, 2 * MINUTE]),
   slowQueue: rule("P3", "jobs-wait-long", [5 * MINUTE, 10 * MINUTE]),
+  setAside: rule("P3", "something-was-set-aside", [0, 10 * MINUTE]),
   spendNear: rule("P4", "the-days-budget-is-nearly-spent", [0, 5 * MINUTE]),
   rollUpBehind: rule("P4", "metrics-are-behind", [5 * MINUTE, 2 * MINUTE]),
   webhookFailing: rule("P4", "alerts-do-not-get-through", [0, 30 * MINUTE]),
@@ -97,6 +98,8 @@ export type Snapshot = {
   spentTodayUsd: number;
   rollUp: null | { rolledAt: number; isBehind: boolean };
   audit: null | { violations: number; first: string };
+  /** Jobs that could not be assigned and deadlines that could not be acted on, in the last hour. */
+  setAside: { count: number; last: string };
   /** Messages given up within the last hour. */
   failedDeliveries: number;
 };
@@ -229,6 +232,10 @@ function selfRules(s: Snapshot): Finding[] {
   if (s.rollUp !== null && (s.rollUp.isBehind || s.now - s.rollUp.rolledAt > ROLL_UP_LATE_MS)) {
     const detail = `The roll-up last ran ${minutes(s.now - s.rollUp.rolledAt)} ago${s.rollUp.isBehind ? " and left events over" : ""}.`;
     found.push(bad("rollUpBehind", "Metrics are behind", detail));
+  }
+  if (s.setAside.count > 0) {
+    const detail = `${s.setAside.count} within an hour; the last: ${s.setAside.last}`;
+    found.push(bad("setAside", "Jobs or deadlines failed and were set aside", detail));
   }
   if (s.failedDeliveries > 0) {
     const detail = `${s.failedDeliveries} messages were given up within an hour.`;

@@ -3,7 +3,10 @@ import type { QueryCtx } from "../_generated/server.js";
 import type { Snapshot } from "../domain/alerts.js";
 import * as RollUp from "../domain/rollup.js";
 import * as Clock from "../lib/clock.js";
-import { ALERT_EXECUTORS_MAX } from "../protocol/limits.js";
+import { ALERT_EXECUTORS_MAX, HEALTH_COUNT_MAX } from "../protocol/limits.js";
+import * as Assignments from "./assignments.js";
+import * as Audit from "./audit.js";
+import * as Deadlines from "./deadlines.js";
 import * as Metrics from "./metrics.js";
 import * as Outbox from "./outbox.js";
 import * as SelfAudit from "./selfAudit.js";
@@ -37,6 +40,7 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     spentTodayUsd: RollUp.dollars(today[0]?.micros ?? 0),
     rollUp: rollUp === null ? null : { rolledAt: rollUp.rolledAt, isBehind: rollUp.isBehind },
     audit,
+    setAside: await setAside(ctx, now - 60 * MINUTE),
     failedDeliveries: await Outbox.countFailed(ctx, now - 60 * MINUTE),
   };
 }
@@ -55,6 +59,19 @@ async function lately(ctx: QueryCtx, now: number) {
     if (at >= now - LATELY_MS) assignedLately += assigned;
   }
   return { recent, assignedLately };
+}
+
+/** What the dispatcher and the sweeps could not act on since then, up to a bound. */
+async function setAside(ctx: QueryCtx, since: number): Promise<Snapshot["setAside"]> {
+  const lines: Doc<"audit">[] = [];
+  for (const action of [Assignments.SET_ASIDE, Deadlines.SWEEP_FAILED]) {
+    lines.push(...(await Audit.latest(ctx, { action, since }, HEALTH_COUNT_MAX)));
+  }
+  const last = lines.reduce<Doc<"audit"> | null>(
+    (latest, line) => (latest === null || line.at > latest.at ? line : latest),
+    null,
+  );
+  return { count: lines.length, last: last === null ? "" : `${last.target}: ${last.detail}` };
 }
 
 async function executors(ctx: QueryCtx): Promise<Snapshot["executors"]> {

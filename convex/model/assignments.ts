@@ -1,11 +1,14 @@
 import type { Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
-import { messageOf } from "../lib/errors.js";
 import type { QueueLimits } from "../protocol/queue.js";
 import { apply } from "./apply.js";
 import * as Audit from "./audit.js";
 import * as Gates from "./gates.js";
 import * as Slots from "./slots.js";
+import { transit } from "./transitions.js";
+
+/** Action of the audit row that says why a job was set aside. */
+export const SET_ASIDE = "job.setAside";
 
 export type Pair = { jobId: Id<"jobs">; slotId: Id<"slots"> };
 
@@ -34,12 +37,20 @@ export async function assign(
   return true;
 }
 
-/** Holds a job whose assignment fails, and says so in the audit log. */
-export async function setAside(ctx: MutationCtx, jobId: Id<"jobs">, error: unknown): Promise<void> {
-  const detail = messageOf(error);
-  await Audit.write(ctx, { action: "job.setAside", actor: "dispatcher", target: jobId, detail });
+/**
+ * Holds a job whose assignment fails, and says so in the audit log, of which an alert is made. `alone`
+ * leaves out what would follow for other jobs at its gates: these wait until the next one leaves.
+ */
+export async function setAside(
+  ctx: MutationCtx,
+  jobId: Id<"jobs">,
+  { why, alone }: { why: string; alone: boolean },
+): Promise<void> {
+  await Audit.write(ctx, { action: SET_ASIDE, actor: "dispatcher", target: jobId, detail: why });
   const job = await ctx.db.get("jobs", jobId);
   if (job?.state.kind !== "pending") return;
-  const message = `The dispatcher could not assign it: ${detail}`;
-  await apply(ctx, job, { event: { kind: "hold", message }, actor: "dispatcher" });
+  const message = `The dispatcher could not assign it: ${why}`;
+  const happening = { event: { kind: "hold", message }, actor: "dispatcher" } as const;
+  if (alone) await transit(ctx, job, happening);
+  else await apply(ctx, job, happening);
 }

@@ -36,6 +36,19 @@ export function plain(text: string): string {
   return text.slice(0, AUDIT_FIELD_CHARS_MAX).replace(/[^\x20-\x7e]/g, "?");
 }
 
+/** The latest lines of an action since a time, newest first. */
+export async function latest(
+  ctx: QueryCtx,
+  { action, since }: { action: string; since: number },
+  limit: number,
+): Promise<Doc<"audit">[]> {
+  return ctx.db
+    .query("audit")
+    .withIndex("by_action", (q) => q.eq("action", action).gte("at", since))
+    .order("desc")
+    .take(limit);
+}
+
 /**
  * A page of lines, newest first. One index is read, that of the rarest field given; the other fields
  * are looked for within the page, which may then be shorter than asked for.

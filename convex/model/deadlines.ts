@@ -55,6 +55,9 @@ export async function actOnJob(ctx: MutationCtx, jobId: Id<"jobs">, now: number)
   return true;
 }
 
+/** Action of the audit row that says why an item of a sweep could not be acted on. */
+export const SWEEP_FAILED = "sweep.failed";
+
 /** What became of one item of a sweep. */
 export type Isolated<T> = { ok: true; value: T } | { ok: false; message: string };
 
@@ -71,7 +74,7 @@ export async function isolated<T>(
     return { ok: true, value: await act() };
   } catch (error) {
     const message = messageOf(error);
-    await Audit.write(ctx, { action: "sweep.failed", actor: "timer", target, detail: message });
+    await Audit.write(ctx, { action: SWEEP_FAILED, actor: "timer", target, detail: message });
     return { ok: false, message };
   }
 }

@@ -59,13 +59,13 @@ export async function status(ctx: QueryCtx): Promise<Rest> {
 }
 
 /**
- * Net under the chain: starts it again if a scheduled pass never ran or failed. That pass is careful:
- * if one job makes passes fail, it is set aside. A chain that waits for a fit looks again.
+ * Net under the chain: starts it again if a scheduled pass never ran. A chain that waits for a fit
+ * looks again.
  */
 export async function revive(ctx: MutationCtx): Promise<void> {
   const row = await read(ctx);
   if (row?.status === "scheduled" && row.since + STALLED_MS < Clock.now()) {
-    await goOn(ctx, row, { careful: true });
+    await goOn(ctx, row, {});
   }
   if (row?.status === "needsMatch") await goOn(ctx, row, {});
 }
@@ -74,14 +74,9 @@ async function read(ctx: QueryCtx): Promise<Doc<"dispatcher"> | null> {
   return ctx.db.query("dispatcher").first();
 }
 
-async function goOn(
-  ctx: MutationCtx,
-  row: Row | null,
-  { careful, ...turn }: Partial<Turn> & { careful?: true },
-): Promise<void> {
+async function goOn(ctx: MutationCtx, row: Row | null, turn: Partial<Turn>): Promise<void> {
   const generation = await write(ctx, row, { ...turn, status: "scheduled" });
-  const args = { generation, ...(careful === undefined ? {} : { careful }) };
-  await ctx.scheduler.runAfter(0, internal.dispatch.pass, args);
+  await ctx.scheduler.runAfter(0, internal.dispatch.pass, { generation });
 }
 
 async function write(

@@ -17,6 +17,7 @@ export const RULE_NAMES = [
   "executorUnhealthy",
   "executorLost",
   "slowQueue",
+  "setAside",
   "spendNear",
   "rollUpBehind",
   "webhookFailing",

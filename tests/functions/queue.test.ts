@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { api, internal } from "../../convex/_generated/api.js";
+import { api } from "../../convex/_generated/api.js";
 import type { Id } from "../../convex/_generated/dataModel.js";
 import { runToEnd, submitter, type Person } from "./submitting.js";
 import {
@@ -235,25 +235,4 @@ describe("fairness", () => {
     expect(order).toContain(patient);
     expect(order[0]).not.toBe(patient);
   });
-});
-
-test("one job whose assignment fails is set aside, and the others go on", async () => {
-  const bad = await submit({ priority: 0 });
-  const good = await submit();
-  // Two limits of one gate, which the queue itself never writes, make the look-up of a limit fail.
-  await world.t.run(async (ctx) => {
-    await ctx.db.insert("gateLimits", { gate: "submitter:bad", limit: 2 });
-    await ctx.db.insert("gateLimits", { gate: "submitter:bad", limit: 3 });
-    await ctx.db.patch("jobs", bad, { submittedBy: "bad" });
-  });
-  vi.spyOn(console, "error").mockReturnValue(undefined);
-  const caller = world.process(await world.enrol("box"), "boot-1", Date.now());
-  await caller.mutation(api.executors.register, { registration: registration(2, 600_000) });
-  await world.settle();
-  expect(await kindsOf([bad, good])).toEqual(["pending", "pending"]);
-  await world.advance(31_000);
-  await world.t.mutation(internal.maintenance.reclaimExpired, {});
-  await world.settle();
-  expect(await kindsOf([bad, good])).toEqual(["waiting", "assigned"]);
-  expect(await waiting(bad)).toMatchObject({ rule: "approval" });
 });

@@ -35,6 +35,7 @@ const well: Snapshot = {
   spentTodayUsd: 1,
   rollUp: { rolledAt: NOW, isBehind: false },
   audit: { violations: 0, first: "" },
+  setAside: { count: 0, last: "" },
   failedDeliveries: 0,
 };
 const withExecutor = (change: Partial<Snapshot["executors"][number]>): Snapshot => ({
@@ -141,6 +142,7 @@ describe("the rules of alerts", () => {
       { ...well, rollUp: { rolledAt: NOW - 6 * MINUTE, isBehind: false } },
       ["rollUpBehind"],
     ],
+    ["a job was set aside", { ...well, setAside: { count: 1, last: "j" } }, ["setAside"]],
     ["messages were given up", { ...well, failedDeliveries: 2 }, ["webhookFailing"]],
   ])("%s", (_what, snapshot, expected) => {
     expect(keys(snapshot)).toEqual(expected);
