@@ -8,6 +8,7 @@ const programs = {
   cli: { entry: "cli/main.ts", external: [] },
   bench: { entry: "tests/bench/main.ts", external: [] },
   benchEmbedded: { entry: "tests/bench/embedded/main.ts", external: [] },
+  benchQueue: { entry: "tests/bench/queue/main.ts", external: ["libsql", "esbuild"] },
 };
 // Bundled CommonJS packages call require(); an ES module has none of its own.
 const banner = {
