@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 import { EXPECTED_FAILURES, LEFT_OUT, SUITE_FILES } from "./tests/conformance/suites.js";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const seeded = "tests/support/seededProperties.ts";
 /** Suites written for convex-test, run on the embedded backend's engine. */
 const onEmbedded = { find: /^convex-test$/, replacement: at("embedded/test/index.ts") };
 
@@ -13,12 +14,18 @@ export default defineConfig({
     onConsoleLog: (_log, _type, entity) => entity?.project.name !== "conformance",
     projects: [
       {
-        test: { name: "unit", include: ["tests/unit/**/*.test.ts"], environment: "node" },
+        test: {
+          name: "unit",
+          include: ["tests/unit/**/*.test.ts"],
+          environment: "node",
+          setupFiles: [seeded],
+        },
       },
       {
         test: {
           name: "functions",
           include: ["tests/functions/**/*.test.ts"],
+          setupFiles: [seeded],
           environment: "edge-runtime",
           server: { deps: { inline: ["convex-test"] } },
         },
@@ -28,6 +35,7 @@ export default defineConfig({
         test: {
           name: "functions-embedded",
           include: ["tests/functions/**/*.test.ts"],
+          setupFiles: [seeded],
           environment: "edge-runtime",
           testTimeout: 30_000,
         },
@@ -47,7 +55,7 @@ export default defineConfig({
           include: SUITE_FILES,
           exclude: LEFT_OUT.map(({ file }) => file),
           environment: "edge-runtime",
-          setupFiles: ["tests/conformance/expectFailures.ts"],
+          setupFiles: [seeded, "tests/conformance/expectFailures.ts"],
           provide: { expectedFailures: EXPECTED_FAILURES },
           server: { deps: { inline: [/@convex-dev/] } },
           testTimeout: 30_000,
@@ -65,6 +73,7 @@ export default defineConfig({
         test: {
           name: "embedded",
           include: ["tests/embedded/**/*.test.ts"],
+          setupFiles: [seeded],
           environment: "node",
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -98,9 +98,14 @@ export type CliLogin = Readonly<{
 
 export type Config = ReturnType<typeof parseConfig>;
 
-/** The configuration of this process: the only reader of process.env. */
+/** This process's environment: the only reader of process.env. */
+export function readEnvironment(): Environment {
+  return process.env;
+}
+
+/** The configuration of this process. */
 export function loadConfig(): Config {
-  return parseConfig(process.env);
+  return parseConfig(readEnvironment());
 }
 
 /** Environment → frozen configuration; throws ConfigError on the first value that cannot be right. */

@@ -18,6 +18,9 @@ import {
 import type { Clock } from "./clock.js";
 import { ConfigError } from "./config.js";
 
+/** In STATE_DIR, for the owner alone. */
+export const IDENTITY_FILE = "identity.json";
+
 /** Who this executor is; lives in STATE_DIR/identity.json, readable by its owner alone. */
 export type Identity = {
   executorId: string;
@@ -149,7 +152,12 @@ export async function keepKeys(stateDir: string, identity: Identity): Promise<vo
   });
 }
 
-const fileIn = (stateDir: string): string => path.join(stateDir, "identity.json");
+const fileIn = (stateDir: string): string => path.join(stateDir, IDENTITY_FILE);
+
+/** Which executor this machine is enrolled as; undefined: none yet. Throws IdentityError. */
+export async function readIdentity(stateDir: string): Promise<string | undefined> {
+  return (await readIdentityFile(fileIn(stateDir)))?.executorId;
+}
 
 function toPrivateJwk(key: KeyObject): IdentityFile["privateJwk"] {
   return privateJwk.parse(key.export({ format: "jwk" }));

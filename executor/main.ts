@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { type AttemptDependencies, startAttempt } from "./attempt.js";
@@ -5,7 +6,8 @@ import { type Backend, connectBackend, enrolOver, type FinalCode } from "./backe
 import { findCli } from "./claude/binary.js";
 import { type LoginState, probeLogin } from "./claude/credentials.js";
 import { systemClock, within } from "./clock.js";
-import { type Config, ConfigError, loadConfig, secretsOf } from "./config.js";
+import { type Config, ConfigError, loadConfig, readEnvironment, secretsOf } from "./config.js";
+import { examine, report } from "./doctor/main.js";
 import { type HealthView, startHealth } from "./health.js";
 import { type Boot, type Enrol, IdentityError, loadIdentity } from "./identity.js";
 import { type Keys, keysOf } from "./keys.js";
@@ -21,6 +23,8 @@ import { sweepLeftovers } from "./workspace.js";
 /** How the process ends, for whoever supervises it (sysexits.h where it has a word for it). */
 const EXIT = {
   ok: 0,
+  /** The doctor found something that keeps the executor from working. */
+  unwell: 1,
   /** A variable of the configuration cannot be right. */
   usage: 64,
   /** The port of the health page is taken or may not be opened. */
@@ -349,8 +353,21 @@ function explain(error: unknown): { code: number; sentence: string } {
   return { code: EXIT.internal, sentence };
 }
 
-main().then(
-  () => process.exit(EXIT.ok),
+/** No argument: work. `doctor [--json]`: say what is wrong with this machine, and exit 1 if something is. */
+async function choose([command, ...rest]: readonly string[]): Promise<number> {
+  if (command === undefined) return main().then(() => EXIT.ok);
+  const asJson = rest.includes("--json");
+  if (command !== "doctor" || rest.length > Number(asJson)) {
+    process.stderr.write("executor: the commands are none (to work) and `doctor [--json]`.\n");
+    return EXIT.usage;
+  }
+  const findings = await examine(readEnvironment());
+  process.stdout.write(report(findings, asJson));
+  return findings.some(({ status }) => status === "fail") ? EXIT.unwell : EXIT.ok;
+}
+
+choose(process.argv.slice(2)).then(
+  (code) => process.exit(code),
   (error: unknown) => {
     const { code, sentence } = explain(error);
     process.stderr.write(`executor: ${sentence}\n`);

@@ -108,13 +108,20 @@ function vectorOf(value: Value | undefined, dimensions: number): number[] | null
 
 /** From -1 to 1; 0 where a vector has no length. */
 export function cosine(a: readonly number[], b: readonly number[]): number {
+  const [left, right] = [scaled(a), scaled(b)];
   let [product, squareA, squareB] = [0, 0, 0];
-  for (const [at, left] of a.entries()) {
-    const right = b[at] ?? 0;
-    product += left * right;
-    squareA += left * left;
-    squareB += right * right;
+  for (const [at, x] of left.entries()) {
+    const y = right[at] ?? 0;
+    product += x * y;
+    squareA += x * x;
+    squareB += y * y;
   }
   const length = Math.sqrt(squareA) * Math.sqrt(squareB);
   return length === 0 ? 0 : product / length;
+}
+
+/** Squares of very small or very large numbers leave the range of a double; a direction has no size. */
+function scaled(vector: readonly number[]): readonly number[] {
+  const largest = vector.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  return largest === 0 ? vector : vector.map((x) => x / largest);
 }

@@ -8,7 +8,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
 const { values } = parseArgs({
   options: {
     cycles: { type: "string", default: "200" },
-    seed: { type: "string" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
     only: { type: "string", default: "" },
   },
 });
@@ -21,7 +21,7 @@ const run = spawn(
     env: {
       ...process.env,
       FIRE_CYCLES: values.cycles,
-      ...(values.seed === undefined ? {} : { FIRE_SEED: values.seed }),
+      FIRE_SEED: values.seed,
     },
   },
 );

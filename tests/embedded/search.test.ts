@@ -127,6 +127,11 @@ describe("vector search", () => {
     await expect(near(args)).rejects.toThrow(reason);
   });
 
+  test.each([1e-160, 1e160])("vectors of the length %d are as alike as longer ones", (unit) => {
+    expect(cosine([unit, 0], [unit, 0])).toBe(1);
+    expect(cosine([unit, 0], [0, unit])).toBe(0);
+  });
+
   test("a score is within -1 and 1, and 1 for the vector itself", () => {
     const axis = fc.double({ min: -1e6, max: 1e6, noNaN: true });
     const vectors = fc.tuple(

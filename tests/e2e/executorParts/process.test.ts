@@ -86,6 +86,11 @@ describe("the executor's process", () => {
     expect(await read(port, "/metrics")).toMatchObject({
       body: { running: 0, slots: 1, connected: 1 },
     });
+    const scraped = await fetch(`http://127.0.0.1:${port ?? 0}/metrics`, {
+      headers: { accept: "text/plain;version=0.0.4;q=0.5,*/*;q=0.1" },
+    });
+    expect(scraped.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+    expect(await scraped.text()).toContain("\nfondation_executor_slots 1\n");
     expect(await read(port, "/else")).toMatchObject({ status: 404 });
     executor.child.kill("SIGTERM");
     expect(await executor.ended).toBe(0);
