@@ -3,17 +3,11 @@ import { internal } from "./_generated/api.js";
 import type { Id } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
 import * as Clock from "./lib/clock.js";
-import * as ApiKeys from "./model/apiKeys.js";
-import * as Assertions from "./model/assertions.js";
-import * as Challenges from "./model/challenges.js";
 import * as Deadlines from "./model/deadlines.js";
 import * as Dispatcher from "./model/dispatcher.js";
-import * as Enrolments from "./model/enrolments.js";
 import * as Jobs from "./model/jobs.js";
 import * as Leases from "./model/leases.js";
-import * as RateLimits from "./model/rateLimits.js";
 import * as Schedules from "./model/schedules.js";
-import * as Sessions from "./model/sessions.js";
 import * as Timer from "./model/timer.js";
 import { RECLAIM_BATCH, SCHEDULES_PER_SWEEP } from "./protocol/limits.js";
 
@@ -90,20 +84,6 @@ export const reclaimExpired = internalMutation({
     await Dispatcher.revive(ctx);
     return sweep(ctx);
   },
-});
-
-/** Deletes rows of identities that are of no more use, a bounded number of each kind. */
-export const prune = internalMutation({
-  args: {},
-  returns: v.record(v.string(), v.number()),
-  handler: async (ctx) => ({
-    challenges: await Challenges.prune(ctx),
-    apiKeys: await ApiKeys.prune(ctx),
-    rateLimits: await RateLimits.prune(ctx),
-    sessions: await Sessions.prune(ctx),
-    enrolments: await Enrolments.prune(ctx),
-    assertions: await Assertions.prune(ctx),
-  }),
 });
 
 async function sweep(ctx: MutationCtx): Promise<{ leases: number; jobs: number }> {

@@ -1,14 +1,21 @@
-import { v } from "convex/values";
+import { type ObjectType, v } from "convex/values";
 import { internal } from "./_generated/api.js";
-import { internalAction, internalMutation, internalQuery } from "./_generated/server.js";
+import {
+  type ActionCtx,
+  internalAction,
+  internalMutation,
+  internalQuery,
+} from "./_generated/server.js";
 import { addCounts, checkDays, cutoff, kindAfter } from "./domain/retention.js";
 import * as Clock from "./lib/clock.js";
 import { accept } from "./lib/errors.js";
-import { userMutation, userQuery } from "./lib/functions.js";
+import { userAction, userMutation, userQuery } from "./lib/functions.js";
 import * as Audit from "./model/audit.js";
 import * as Retention from "./model/retention.js";
 import { PRUNE_STALLED_MS, PRUNE_STEPS_MAX } from "./protocol/limits.js";
 import {
+  pruneArgs,
+  pruneReply,
   RETENTION_KINDS,
   type RetentionDays,
   type RetentionStep,
@@ -17,7 +24,6 @@ import {
   retentionRun,
   retentionStep,
   type RowCounts,
-  rowCounts,
 } from "./protocol/retention.js";
 
 const where = { kind: retentionKind, before: v.number(), cursor: v.number() };
@@ -76,7 +82,7 @@ export const goOn = internalMutation({
     const run = row?.run ?? null;
     if (row === null || run === null || row.generation !== generation) return null;
     const { kind, cursor, startedAt } = run;
-    const before = cutoff(row.days, kind, startedAt);
+    const before = cutoff(await Retention.days(ctx), kind, startedAt);
     const done = await Retention.remove(ctx, { kind, before, cursor });
     const rows = addCounts(run.rows, done.rows);
     const nextKind = done.isDone ? kindAfter(kind) : kind;
@@ -108,43 +114,57 @@ export const preview = internalQuery({
   handler: async (ctx, args) => Retention.preview(ctx, args),
 });
 
-/** What is set, for prune. */
-export const currentDays = internalQuery({
-  args: {},
+/** What is set, for prune; notes in the audit log who deletes by hand. */
+export const beginByHand = internalMutation({
+  args: { by: v.string(), dryRun: v.boolean(), kinds: v.array(retentionKind) },
   returns: retentionDays,
-  handler: async (ctx) => Retention.days(ctx),
+  handler: async (ctx, { by, dryRun, kinds }) => {
+    const detail = kinds.join(", ");
+    if (!dryRun) await Audit.write(ctx, { action: "retention.pruned", actor: by, detail });
+    return Retention.days(ctx);
+  },
 });
 
 /**
- * Deletes what is older than its days now, or with `dryRun` counts it; `days` stands in for what is set.
- * Rows by table. `isComplete` is false when there was more than one call handles: call again. A dry
- * run counts the logs of jobs under logs alone.
+ * Deletes what is older than its days and what is over now, or with `dryRun` counts it. Rows by table.
+ * A dry run counts the logs of jobs under logs alone.
  */
 export const prune = internalAction({
-  args: {
-    dryRun: v.optional(v.boolean()),
-    kinds: v.optional(v.array(retentionKind)),
-    days: v.optional(retentionDays.partial()),
-  },
-  returns: v.object({ rows: rowCounts, isComplete: v.boolean() }),
-  handler: async (ctx, { dryRun = false, kinds = RETENTION_KINDS, days: given = {} }) => {
-    const set: RetentionDays = await ctx.runQuery(internal.retention.currentDays, {});
-    const days = accept(checkDays({ ...set, ...given }));
-    const now = Clock.now();
-    let rows: RowCounts = {};
-    let steps = 0;
-    for (const kind of kinds) {
-      let next: RetentionStep = { rows: {}, cursor: 0, isDone: false };
-      while (!next.isDone) {
-        if (steps === PRUNE_STEPS_MAX) return { rows, isComplete: false };
-        steps += 1;
-        const at = { kind, before: cutoff(days, kind, now), cursor: next.cursor };
-        next = dryRun
-          ? await ctx.runQuery(internal.retention.preview, at)
-          : await ctx.runMutation(internal.retention.step, at);
-        rows = addCounts(rows, next.rows);
-      }
-    }
-    return { rows, isComplete: true };
-  },
+  args: pruneArgs,
+  returns: pruneReply,
+  handler: async (ctx, args) => pruneByHand(ctx, args, "operator"),
 });
+
+/** The same as prune, for a signed-in administrator: the command line's `prune`. */
+export const pruneNow = userAction("administrator")({
+  args: pruneArgs,
+  returns: pruneReply,
+  handler: async (ctx, args) => pruneByHand(ctx, args, `user:${ctx.user.username}`),
+});
+
+type PruneReply = typeof pruneReply.type;
+type PruneArgs = ObjectType<typeof pruneArgs>;
+
+async function pruneByHand(ctx: ActionCtx, args: PruneArgs, by: string): Promise<PruneReply> {
+  const { dryRun = false, kinds = [...RETENTION_KINDS], days: given = {} } = args;
+  const set: RetentionDays = await ctx.runMutation(internal.retention.beginByHand, {
+    ...{ by, dryRun, kinds },
+  });
+  const days = accept(checkDays({ ...set, ...given }));
+  const now = Clock.now();
+  let rows: RowCounts = {};
+  let steps = 0;
+  for (const kind of kinds) {
+    let next: RetentionStep = { rows: {}, cursor: 0, isDone: false };
+    while (!next.isDone) {
+      if (steps === PRUNE_STEPS_MAX) return { rows, isComplete: false };
+      steps += 1;
+      const at = { kind, before: cutoff(days, kind, now), cursor: next.cursor };
+      next = dryRun
+        ? await ctx.runQuery(internal.retention.preview, at)
+        : await ctx.runMutation(internal.retention.step, at);
+      rows = addCounts(rows, next.rows);
+    }
+  }
+  return { rows, isComplete: true };
+}

@@ -29,7 +29,7 @@ export default defineSchema({
 
   /**
    * One job; lean, for lists read it. Written by model/jobs (state: by `apply` alone). Read by
-   * everybody. Deleted by nobody yet.
+   * everybody. Deleted by model/retention.
    */
   jobs: defineTable({
     spec: jobSpec,
@@ -118,7 +118,8 @@ export default defineSchema({
     report: v.optional(attemptReport),
   })
     .index("by_job", ["jobId", "attempt"])
-    .index("by_token", ["jobId", "token"]),
+    .index("by_token", ["jobId", "token"])
+    .index("by_executor", ["executorId"]),
 
   /** A job's timeline, append-only. Written by model/jobs.apply in the transaction of the change. */
   events: defineTable({
@@ -360,7 +361,8 @@ export default defineSchema({
 
   /** What is deleted when, the run under way and the last one, one row. Written by model/retention. */
   retention: defineTable({
-    days: retentionDays,
+    /** As set; a kind that came later is at its default. */
+    days: retentionDays.partial(),
     generation: v.number(),
     run: v.union(
       v.null(),

@@ -1,4 +1,5 @@
 import {
+  AGED_KINDS,
   RETENTION_KINDS,
   type RetentionDays,
   type RetentionKind,
@@ -21,6 +22,7 @@ const DAYS_MIN: RetentionDays = {
     audit: 30,
     alerts: 1,
     deliveries: 1,
+    executors: 1,
   },
 };
 
@@ -36,12 +38,12 @@ export const DAYS_DEFAULT: RetentionDays = {
     audit: 365,
     alerts: 90,
   },
-  deliveries: 30,
+  ...{ deliveries: 30, executors: 90 },
 };
 
 /** Checks what an administrator sets: whole days within bounds, and no log outlives its job. */
 export function checkDays(days: RetentionDays): Checked<RetentionDays> {
-  for (const kind of RETENTION_KINDS) {
+  for (const kind of AGED_KINDS) {
     const [value, min] = [days[kind], DAYS_MIN[kind]];
     if (!Number.isInteger(value) || value < min || value > DAYS_MAX) {
       return refused(`${kind} is ${value}; it must be a whole number from ${min} to ${DAYS_MAX}.`);
@@ -57,7 +59,7 @@ export function checkDays(days: RetentionDays): Checked<RetentionDays> {
 
 /** What is older than this goes. */
 export function cutoff(days: RetentionDays, kind: RetentionKind, now: number): number {
-  return now - days[kind] * DAY_MS;
+  return kind === "expired" ? now : now - days[kind] * DAY_MS;
 }
 
 /** The kind after this one in a run; null after the last. */

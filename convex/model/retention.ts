@@ -20,6 +20,8 @@ import type {
 } from "../protocol/retention.js";
 import * as Batches from "./batches.js";
 import * as Dependencies from "./dependencies.js";
+import * as Expired from "./expired.js";
+import { older } from "./older.js";
 
 /**
  * Deletes what is old, a bounded step at a time, in the order of creation; the cursor is the creation
@@ -42,63 +44,39 @@ export async function remove(ctx: MutationCtx, where: Where): Promise<RetentionS
 }
 
 async function step(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<RetentionStep> {
-  switch (where.kind) {
-    case "logs":
-      return logs(ctx, deleter, where);
-    case "jobs":
-      return jobs(ctx, deleter, where);
-    case "batches":
-      return batches(ctx, deleter, where);
-    case "operations":
-      return operations(ctx, deleter, where);
-    case "minutes":
-      return buckets(ctx, deleter, { ...where, level: "minute" });
-    case "hours":
-      return buckets(ctx, deleter, { ...where, level: "hour" });
-    case "days":
-      return buckets(ctx, deleter, { ...where, level: "day" });
-    case "audit": {
-      const rows = await older(ctx, "audit", where);
-      for (const row of rows) await deleter?.db.delete("audit", row._id);
-      return stepOf(rows, { audit: rows.length });
-    }
-    case "alerts":
-      return alerts(ctx, deleter, where);
-    case "deliveries": {
-      const rows = await older(ctx, "outbox", where);
-      const over = rows.filter((row) => row.status === "sent" || row.status === "failed");
-      for (const row of over) await deleter?.db.delete("outbox", row._id);
-      return stepOf(rows, { outbox: over.length });
-    }
-  }
+  return STEPS[where.kind](ctx, deleter, where);
 }
 
-/** Rows created before a time, after the cursor. */
-async function older<Table extends "audit" | "outbox" | "alerts">(
-  ctx: QueryCtx,
-  table: Table,
-  { before, cursor }: Where,
-): Promise<Doc<Table>[]> {
-  return ctx.db
-    .query(table)
-    .withIndex(
-      "by_creation_time",
-      (q) =>
-        // The index is the same for each table; the types of a table that is a parameter do not say so.
-        (q as never as CreationRange)
-          .gt("_creationTime", cursor)
-          .lt("_creationTime", before) as never,
-    )
-    .take(PRUNE_BATCH);
-}
-type CreationRange = {
-  gt: (
-    field: "_creationTime",
-    value: number,
-  ) => {
-    lt: (field: "_creationTime", value: number) => unknown;
-  };
+type Step = (ctx: QueryCtx, deleter: Deleter, where: Where) => Promise<RetentionStep>;
+
+const STEPS: Record<RetentionKind, Step> = {
+  expired: (ctx, deleter, where) =>
+    deleter === null ? Expired.preview(ctx, where) : Expired.remove(deleter),
+  logs,
+  jobs,
+  batches,
+  operations,
+  minutes: (ctx, deleter, where) => buckets(ctx, deleter, { ...where, level: "minute" }),
+  hours: (ctx, deleter, where) => buckets(ctx, deleter, { ...where, level: "hour" }),
+  days: (ctx, deleter, where) => buckets(ctx, deleter, { ...where, level: "day" }),
+  audit,
+  alerts,
+  deliveries,
+  executors,
 };
+
+async function audit(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<RetentionStep> {
+  const rows = await older(ctx, "audit", where);
+  for (const row of rows) await deleter?.db.delete("audit", row._id);
+  return stepOf(rows, { audit: rows.length });
+}
+
+async function deliveries(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<RetentionStep> {
+  const rows = await older(ctx, "outbox", where);
+  const over = rows.filter((row) => row.status === "sent" || row.status === "failed");
+  for (const row of over) await deleter?.db.delete("outbox", row._id);
+  return stepOf(rows, { outbox: over.length });
+}
 
 function stepOf(rows: readonly { _creationTime: number }[], counts: RowCounts): RetentionStep {
   const cursor = rows.at(-1)?._creationTime ?? 0;
@@ -110,6 +88,23 @@ async function alerts(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<Re
   const over = rows.filter((row) => row.resolvedAt !== undefined && row.resolvedAt < where.before);
   for (const row of over) await deleter?.db.delete("alerts", row._id);
   return stepOf(rows, { alerts: over.length });
+}
+
+/** Revoked executors that no attempt names any more; a machine that comes back finds the others. */
+async function executors(ctx: QueryCtx, deleter: Deleter, where: Where): Promise<RetentionStep> {
+  const rows = await older(ctx, "executors", where);
+  let gone = 0;
+  for (const row of rows) {
+    if (!row.revoked || row.presenceSince >= where.before) continue;
+    const attempt = await ctx.db
+      .query("attempts")
+      .withIndex("by_executor", (q) => q.eq("executorId", row._id))
+      .first();
+    if (attempt !== null) continue;
+    await deleter?.db.delete("executors", row._id);
+    gone += 1;
+  }
+  return stepOf(rows, { executors: gone });
 }
 
 async function buckets(
@@ -352,7 +347,7 @@ export async function row(ctx: QueryCtx): Promise<Doc<"retention"> | null> {
 
 /** What is set, or the defaults. */
 export async function days(ctx: QueryCtx): Promise<RetentionDays> {
-  return (await row(ctx))?.days ?? DAYS_DEFAULT;
+  return { ...DAYS_DEFAULT, ...(await row(ctx))?.days };
 }
 
 /** Changes the row; what is left out stays. */
@@ -365,4 +360,4 @@ export async function save(
   else await ctx.db.insert("retention", { ...IDLE, ...change });
 }
 
-const IDLE = { days: DAYS_DEFAULT, generation: 0, run: null, last: null };
+const IDLE = { days: {}, generation: 0, run: null, last: null };

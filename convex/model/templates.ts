@@ -2,7 +2,7 @@ import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import * as Template from "../domain/template.js";
 import { accept, fail } from "../lib/errors.js";
-import { PAGE_SIZE_MAX } from "../protocol/limits.js";
+import { PAGE_SIZE_MAX, TEMPLATE_VERSIONS_MAX } from "../protocol/limits.js";
 
 /** Which template, which version (the newest if not said), and the values of its parameters. */
 export type Use = { name: string; version?: number; parameters?: Record<string, string> };
@@ -15,6 +15,10 @@ export async function save(
   const checked = accept(Template.checkName(name));
   const parameters = accept(Template.parametersOf(text));
   const version = ((await latest(ctx, checked))?.version ?? 0) + 1;
+  if (version > TEMPLATE_VERSIONS_MAX) {
+    const most = `${checked} has ${TEMPLATE_VERSIONS_MAX} versions, which is the most`;
+    throw fail("INVALID_ARGUMENT", `${most}: save it under another name.`);
+  }
   await ctx.db.insert("templates", { name: checked, version, text, parameters, createdBy });
   return version;
 }

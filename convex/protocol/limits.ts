@@ -80,6 +80,8 @@ export const BATCH_STEP = 25;
 /** Jobs that one step of a bulk operation looks at, and may change. */
 export const BULK_PAGE = 50;
 export const TEMPLATE_PARAMETERS_MAX = 50;
+/** Versions of one template: they are kept for ever, because whoever names one must find it. */
+export const TEMPLATE_VERSIONS_MAX = 1_000;
 
 // -- leases --
 /**

@@ -142,7 +142,7 @@ describe("an access token", () => {
 
 test.each([
   ["mutation", "sessions:endAll", {}],
-  ["mutation", "maintenance:prune", {}],
+  ["action", "retention:prune", {}],
   ["mutation", "auth:finishSignIn", { username: "admin", passwordHash: "x", label: "" }],
   ["action", "users:emergencyReset", { username: "admin", password: "correct horse battery" }],
   ["query", "audit:exportAll", { cursor: null }],

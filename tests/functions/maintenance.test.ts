@@ -130,19 +130,6 @@ test("the net starts a dispatcher again whose pass never ran", async () => {
   expect((await world.job(jobId)).state.kind).not.toBe("failed");
 });
 
-test("prune deletes sessions and invitations that are over, and no other", async () => {
-  const user = await world.user("viewer");
-  await world.t.mutation(internal.admin.createEnrolment, { label: "old" });
-  vi.setSystemTime(Date.now() + 16 * 60_000);
-  await world.t.mutation(internal.admin.createEnrolment, { label: "new" });
-  const pruned = await world.t.mutation(internal.maintenance.prune, {});
-  const others = { challenges: 0, apiKeys: 0, rateLimits: 0 };
-  expect(pruned).toEqual({ sessions: 0, enrolments: 1, assertions: 0, ...others });
-  vi.setSystemTime(Date.now() + 2e9);
-  expect(await world.t.mutation(internal.maintenance.prune, {})).toMatchObject({ sessions: 1 });
-  await expect(user.query(api.auth.me, {})).rejects.toThrow("UNAUTHENTICATED");
-});
-
 test("a deadline that cannot be acted on is recorded and left alone; the others go on", async () => {
   const executor = await world.executor("one", 2, 900_000);
   const bad = await world.submit();

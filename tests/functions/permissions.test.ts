@@ -75,7 +75,7 @@ const callers: Record<string, { make: () => Promise<Caller>; code: (access: stri
     make: async () => {
       const user = await world.user("administrator", unique("administrator"));
       await world.t.run((ctx) => ctx.db.patch("sessions", user.sessionId, { expiresAt: START }));
-      await world.t.mutation(internal.maintenance.prune, {});
+      await world.t.action(internal.retention.prune, { kinds: ["expired"] });
       return user;
     },
     code: () => "UNAUTHENTICATED",

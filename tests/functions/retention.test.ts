@@ -9,7 +9,8 @@ import {
   PRUNE_EVENTS,
   PRUNE_JOBS,
 } from "../../convex/protocol/limits.js";
-import type { RetentionKind } from "../../convex/protocol/retention.js";
+import { AGED_KINDS, type RetentionKind } from "../../convex/protocol/retention.js";
+import schema from "../../convex/schema.js";
 import { auditEverything } from "./audit.js";
 import { aReport, codeOf, finish, onlyAssignment, started, World } from "./world.js";
 
@@ -24,8 +25,9 @@ afterEach(() => {
 });
 
 const later = (days: number) => world.advance(days * DAY);
+/** Of what goes by age; what has an end of its own, such as the sessions of a test's people, stays. */
 const prune = (args: { dryRun?: boolean; kinds?: RetentionKind[] } = {}) =>
-  world.t.action(internal.retention.prune, args);
+  world.t.action(internal.retention.prune, { kinds: [...AGED_KINDS], ...args });
 const isThere = async (jobId: Id<"jobs">) =>
   (await world.t.run((ctx) => ctx.db.get("jobs", jobId))) !== null;
 
@@ -141,7 +143,9 @@ describe("what is old goes", () => {
     const left = async () =>
       world.t.run(async (ctx) => ({
         metrics: (await ctx.db.query("metrics").collect()).map((row) => row.level),
-        audit: (await ctx.db.query("audit").collect()).length,
+        audit: (await ctx.db.query("audit").collect()).filter(
+          (line) => line.action !== "retention.pruned",
+        ).length,
         alerts: (await ctx.db.query("alerts").collect()).map((row) => row.status),
         outbox: (await ctx.db.query("outbox").collect()).map((row) => row.status),
       }));
@@ -195,6 +199,32 @@ describe("what something refers to stays", () => {
     expect(await isThere(on)).toBe(false);
   });
 
+  test("a revoked executor goes once no attempt names it; others stay, revoked or not", async () => {
+    const administrator = await world.user("administrator");
+    const used = await world.executor("used", 1, 900_000);
+    await world.submit();
+    await finish(used, await started(used), { kind: "succeeded" });
+    const unused = await world.enrol("unused");
+    const silent = await world.enrol("silent");
+    for (const executorId of [used.executorId, unused]) {
+      await administrator.mutation(api.executors.revoke, { executorId });
+    }
+    await later(91);
+    const recent = await world.enrol("recent");
+    const root = await world.user("administrator", "root");
+    await root.mutation(api.executors.revoke, { executorId: recent });
+    const left = async () =>
+      world.t.run(async (ctx) => (await ctx.db.query("executors").collect()).map((e) => e._id));
+    const kinds = ["executors" as const];
+    expect((await prune({ kinds, dryRun: true })).rows).toEqual({ executors: 1 });
+    expect((await prune({ kinds })).rows).toEqual({ executors: 1 });
+    expect(await left()).toEqual([used.executorId, silent, recent]);
+    await prune({ kinds: ["logs", "jobs"] });
+    expect((await prune({ kinds })).rows).toEqual({ executors: 1 });
+    expect(await left()).toEqual([silent, recent]);
+    expect(await auditEverything(world.t)).toEqual([]);
+  });
+
   test("a bulk operation goes with its outcomes once it ended long ago, and no other", async () => {
     const jobId = await world.submit();
     const outcomes = 300;
@@ -223,6 +253,29 @@ describe("what something refers to stays", () => {
     const left = await world.t.run((ctx) => ctx.db.query("bulkOperations").collect());
     expect(left.map((operation) => operation.status)).toEqual(["running"]);
   });
+});
+
+/** Tables that grow with work or with calls are deleted from by retention; why no other need be. */
+const BOUNDED: Record<string, string> = {
+  ...{ slots: "free slots of online executors", leases: "one each of online executors" },
+  ...{ dispatcher: "one row", timer: "one row", controls: "one row", rollUp: "one row" },
+  ...{ selfAudit: "one row", retention: "one row", settings: "one row", alertSettings: "one row" },
+  ...{ emergency: "one row" },
+  ...{ gateLimits: "set one by one by operators, deleted when cleared" },
+  ...{ schedules: "SCHEDULES_MAX, deleted by people", secrets: "SECRETS_MAX, removed by people" },
+  ...{ secretBoxes: "one each of secrets" },
+  ...{ templates: "TEMPLATE_VERSIONS_MAX of a name, written one by one by people" },
+  ...{ users: "made one by one by administrators", credentials: "one each of users" },
+};
+const DELETED = [
+  ...["jobs", "prompts", "attempts", "events", "dependencies", "logTails", "logChunks"],
+  ...["batches", "bulkOperations", "bulkOutcomes", "metrics", "audit", "alerts", "outbox"],
+  ...["challenges", "apiKeys", "rateLimits", "sessions", "enrolments", "assertionJtis"],
+  "executors",
+];
+
+test("every table is one that retention deletes from, or bounded for a stated reason", () => {
+  expect([...DELETED, ...Object.keys(BOUNDED)].sort()).toEqual(Object.keys(schema.tables).sort());
 });
 
 describe("in steps", () => {

@@ -137,7 +137,7 @@ describe("sessions", () => {
     expect(rows).toHaveLength(50);
   });
 
-  test("prune removes what is over, a batch at a time, and nothing else", async () => {
+  test("retention removes what is over, a batch at a time, and nothing else", async () => {
     const ada = await world.user("viewer", "ada");
     await world.t.run(async (ctx) => {
       for (let i = 0; i < 300; i += 1) {
@@ -146,8 +146,11 @@ describe("sessions", () => {
         await ctx.db.insert("sessions", { ...row, expiresAt: START });
       }
     });
-    expect(await world.t.mutation(internal.maintenance.prune, {})).toMatchObject({ sessions: 256 });
-    expect(await world.t.mutation(internal.maintenance.prune, {})).toMatchObject({ sessions: 44 });
+    const prune = async (dryRun: boolean) =>
+      world.t.action(internal.retention.prune, { kinds: ["expired"], dryRun });
+    expect(await prune(true)).toMatchObject({ rows: { sessions: 300 }, isComplete: true });
+    expect(await prune(false)).toMatchObject({ rows: { sessions: 300 }, isComplete: true });
+    expect(await prune(false)).toMatchObject({ rows: { sessions: 0 }, isComplete: true });
     expect(await ada.query(api.auth.me, {})).toMatchObject({ username: "ada" });
   });
 });
