@@ -230,7 +230,7 @@ export const start = executorMutation({
       const actor = Executors.actorOf(ctx.executor);
       await Jobs.apply(ctx, job, { event: { kind: "start" }, actor });
     }
-    const { sessionId } = await Attempts.current(ctx, job);
+    const { sessionId } = Attempts.liveOf(job);
     return { ...job.spec, prompt: await Jobs.prompt(ctx, job), sessionId };
   },
 });

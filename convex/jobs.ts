@@ -41,7 +41,7 @@ export const list = userQuery("viewer")({
 export const attempts = userQuery("viewer")({
   args: { jobId: v.id("jobs") },
   returns: v.array(attemptView),
-  handler: async (ctx, { jobId }) => Attempts.list(ctx, jobId, PAGE_SIZE_MAX),
+  handler: async (ctx, { jobId }) => Attempts.list(ctx, await Jobs.get(ctx, jobId), PAGE_SIZE_MAX),
 });
 
 /** The job's timeline, oldest first, from its submission on. */

@@ -6,7 +6,6 @@ import {
   failureReason,
   jobSpec,
   jobState,
-  phase,
 } from "./protocol/job.js";
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
@@ -17,7 +16,7 @@ import { bucket, level, sample } from "./protocol/metrics.js";
 import { identityTables } from "./lib/identityTables.js";
 import { queueTables } from "./lib/queueTables.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
-import { attemptEnd } from "./protocol/view.js";
+import { attemptEnd, liveAttempt } from "./protocol/view.js";
 
 /**
  * Two rules shape the tables. What changes periodically never shares a row with what people
@@ -70,6 +69,8 @@ export default defineSchema({
     token: v.number(),
     /** Ordinal of the slot that the current attempt occupies. */
     slot: v.optional(v.number()),
+    /** While an executor holds it: the attempt under way, which becomes a row of `attempts` at its end. */
+    live: v.optional(liveAttempt),
     attemptsMax: v.number(),
     /** Ended attempts that count against attemptsMax. */
     charged: v.number(),
@@ -98,23 +99,21 @@ export default defineSchema({
   /** A job's prompt. Written once by model/jobs. Read by start and admin. */
   prompts: defineTable({ text: v.string() }),
 
-  /** One try at a job. Written by model/attempts. Read by job details. */
+  /**
+   * One try at a job, from its end on; until then it is `live` of the job, so that an attempt costs one
+   * row. Written by model/attempts, once. Read by job details.
+   */
   attempts: defineTable({
     jobId: v.id("jobs"),
     attempt: v.number(),
     token: v.number(),
     executorId: v.id("executors"),
-    boot: v.string(),
     assignedAt: v.number(),
     startedAt: v.optional(v.number()),
-    spawnedAt: v.optional(v.number()),
-    sessionId: v.string(),
-    commit: v.optional(v.string()),
-    /** When each phase began; at most one item a phase. */
-    phases: v.array(v.object({ phase, at: v.number() })),
-    end: v.optional(attemptEnd),
-    /** Set when the executor's own `finish` ended the attempt: a repeat of it gets the same answer. */
-    finishedByExecutor: v.optional(v.boolean()),
+    ...liveAttempt.fields,
+    end: attemptEnd,
+    /** The executor's own `finish` ended the attempt: a repeat of it gets the same answer. */
+    finishedByExecutor: v.boolean(),
     report: v.optional(attemptReport),
   })
     .index("by_job", ["jobId", "attempt"])

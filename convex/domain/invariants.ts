@@ -23,7 +23,6 @@ function collect(id: string, check: (found: Found) => void): Violation[] {
 export type SeenAttempt = {
   attempt: number;
   token: number;
-  executorId: string;
   isLive: boolean;
 };
 
@@ -76,7 +75,6 @@ export function checkJob(job: SeenJob, now: number): Violation[] {
 
 function checkAttempts(job: SeenJob, found: Found): void {
   const { state, attempts } = job;
-  const [latest] = attempts;
   const live = attempts.filter((attempt) => attempt.isLive);
   if (!isHeld(state)) {
     if (live.length > 0) found("oneLiveAttempt", `It is ${state.kind} and has a live attempt.`);
@@ -84,16 +82,16 @@ function checkAttempts(job: SeenJob, found: Found): void {
     if (live.length !== 1) {
       found("oneLiveAttempt", `It is ${state.kind} and has ${live.length} live attempts.`);
     }
-    if (
-      latest?.attempt !== job.attempt ||
-      latest.token !== job.token ||
-      latest.executorId !== state.executorId
-    ) {
-      found("attemptIsTheJobs", "Its latest attempt is of another number, token or executor.");
-    }
     if (job.executor?.presence !== "online" || !job.executor.hasLease) {
       found("leaseBehindAttempt", `Executor ${state.executorId} is not online with a lease.`);
     }
+  }
+  if (
+    (attempts.length === 0 && job.attempt > 0) ||
+    attempts.some(({ attempt }, i) => attempt !== job.attempt - i)
+  ) {
+    const numbers = attempts.map(({ attempt }) => attempt).join(", ");
+    found("attemptsDense", `It is at attempt ${job.attempt}; there are records of ${numbers}.`);
   }
   const tokens = [job.token, ...attempts.map((attempt) => attempt.token)];
   const isGrowing = tokens.every((token, i) => {

@@ -4,7 +4,7 @@ import { isHeld } from "../domain/lifecycle.js";
 import { makeUuid } from "../lib/crypto.js";
 import { fail } from "../lib/errors.js";
 import type { AttemptReport, Phase } from "../protocol/job.js";
-import type { AttemptEnd, AttemptView } from "../protocol/view.js";
+import type { AttemptEnd, AttemptView, LiveAttempt } from "../protocol/view.js";
 
 /** What every write of an executor names: the job, and the token it was given for it. */
 export type Claim = { jobId: Id<"jobs">; token: number };
@@ -45,66 +45,47 @@ export function holds(job: Doc<"jobs">, executorId: Id<"executors">, token: numb
   return isHeld(job.state) && job.state.executorId === executorId && job.token === token;
 }
 
-/** Opens the record of an attempt that was just assigned. */
-export async function open(
-  ctx: MutationCtx,
-  job: Doc<"jobs">,
-  given: { attempt: number; token: number; executorId: Id<"executors">; at: number },
-): Promise<void> {
-  const executor = await ctx.db.get("executors", given.executorId);
-  await ctx.db.insert("attempts", {
-    jobId: job._id,
-    attempt: given.attempt,
-    token: given.token,
-    executorId: given.executorId,
-    boot: executor?.boot ?? "",
-    assignedAt: given.at,
-    sessionId: makeUuid(),
-    phases: [],
-  });
+/** The record of an attempt that is being assigned. */
+export function opened(): LiveAttempt {
+  return { sessionId: makeUuid(), phases: [] };
 }
 
-/** Notes that a phase began, and what is known by then. */
-export async function enter(
-  ctx: MutationCtx,
-  job: Doc<"jobs">,
-  entered: { phase: Phase; at: number; commit?: string; spawnedAt?: number },
-): Promise<void> {
-  const attempt = await current(ctx, job);
-  const { phase, at, commit, spawnedAt } = entered;
-  const isNew = !attempt.phases.some((p) => p.phase === phase);
-  await ctx.db.patch("attempts", attempt._id, {
-    ...(isNew ? { phases: [...attempt.phases, { phase, at }] } : {}),
-    ...(phase === "cloning" && isNew ? { startedAt: at } : {}),
+/** The record with a phase that began, and what is known by then. */
+export function entered(
+  live: LiveAttempt,
+  { phase, at, ...facts }: { phase: Phase; at: number } & Known,
+): LiveAttempt {
+  const isNew = !live.phases.some((p) => p.phase === phase);
+  return { ...noted(live, facts), ...(isNew ? { phases: [...live.phases, { phase, at }] } : {}) };
+}
+
+/** What an executor may tell of an attempt in passing. */
+type Known = { commit?: string; spawnedAt?: number };
+
+function noted(live: LiveAttempt, { commit, spawnedAt }: Known): LiveAttempt {
+  return {
+    ...live,
     ...(commit === undefined ? {} : { commit }),
     ...(spawnedAt === undefined ? {} : { spawnedAt }),
-  });
+  };
 }
 
 /** Notes facts of an attempt that changes nothing else. */
-export async function note(
-  ctx: MutationCtx,
-  job: Doc<"jobs">,
-  facts: { commit?: string; spawnedAt?: number },
-): Promise<void> {
-  const { commit, spawnedAt } = facts;
-  if (commit === undefined && spawnedAt === undefined) return;
-  const attempt = await current(ctx, job);
-  await ctx.db.patch("attempts", attempt._id, {
-    ...(commit === undefined ? {} : { commit }),
-    ...(spawnedAt === undefined ? {} : { spawnedAt }),
-  });
+export async function note(ctx: MutationCtx, job: Doc<"jobs">, facts: Known): Promise<void> {
+  if (facts.commit === undefined && facts.spawnedAt === undefined) return;
+  await ctx.db.patch("jobs", job._id, { live: noted(liveOf(job), facts) });
 }
 
-/** Closes the record of the job's current attempt. */
+/** Writes the record of the job's current attempt, which has ended. */
 export async function close(
   ctx: MutationCtx,
   job: Doc<"jobs">,
   closed: { end: AttemptEnd; report?: AttemptReport; finishedByExecutor: boolean },
 ): Promise<void> {
-  const attempt = await current(ctx, job);
   const { end, report, finishedByExecutor } = closed;
-  await ctx.db.patch("attempts", attempt._id, {
+  await ctx.db.insert("attempts", {
+    jobId: job._id,
+    ...begun(job),
     end,
     finishedByExecutor,
     ...(report === undefined ? {} : { report }),
@@ -112,23 +93,24 @@ export async function close(
   });
 }
 
-/** The attempt a job is at. */
-export async function current(ctx: QueryCtx, job: Doc<"jobs">): Promise<Doc<"attempts">> {
-  const attempt = await find(ctx, job._id, job.attempt);
-  if (attempt === null) throw new Error(`Job ${job._id} has no record of attempt ${job.attempt}`);
-  return attempt;
+/** The record of the attempt under way; throws when there is none. */
+export function liveOf(job: Doc<"jobs">): LiveAttempt {
+  if (job.live === undefined) throw new Error(`Job ${job._id} has no attempt under way`);
+  return job.live;
 }
 
-/** An attempt by its number; null before it was assigned. */
-export async function find(
-  ctx: QueryCtx,
-  jobId: Id<"jobs">,
-  attempt: number,
-): Promise<Doc<"attempts"> | null> {
-  return ctx.db
-    .query("attempts")
-    .withIndex("by_job", (q) => q.eq("jobId", jobId).eq("attempt", attempt))
-    .unique();
+/** What is known of the attempt under way, from the job's row. */
+function begun(job: Doc<"jobs">) {
+  const { state, attempt, token } = job;
+  if (!isHeld(state)) throw new Error(`Job ${job._id} is with no executor`);
+  const { executorId, assignedAt } = state;
+  const startedAt = state.kind === "running" ? { startedAt: state.startedAt } : {};
+  return { attempt, token, executorId, assignedAt, ...startedAt, ...liveOf(job) };
+}
+
+/** The latest attempt of a job, under way or ended; null before the first. */
+export async function latest(ctx: QueryCtx, job: Doc<"jobs">): Promise<AttemptView | null> {
+  return isHeld(job.state) ? begun(job) : ((await ended(ctx, job._id, 1))[0] ?? null);
 }
 
 /** Throws STALE_LEASE unless this executor's own `finish` with this token was accepted before. */
@@ -141,16 +123,17 @@ export async function requireFinished(
     .query("attempts")
     .withIndex("by_token", (q) => q.eq("jobId", claim.jobId).eq("token", claim.token))
     .unique();
-  const isFinished = attempt?.executorId === executor._id && attempt.finishedByExecutor === true;
+  const isFinished = attempt?.executorId === executor._id && attempt.finishedByExecutor;
   if (!isFinished) throw stale(claim);
 }
 
 /** Latest attempts of a job, newest first. */
-export async function list(
-  ctx: QueryCtx,
-  jobId: Id<"jobs">,
-  limit: number,
-): Promise<AttemptView[]> {
+export async function list(ctx: QueryCtx, job: Doc<"jobs">, limit: number): Promise<AttemptView[]> {
+  const live = isHeld(job.state) ? [begun(job)] : [];
+  return [...live, ...(await ended(ctx, job._id, limit - live.length))];
+}
+
+async function ended(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<AttemptView[]> {
   const rows = await ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", jobId))
@@ -159,24 +142,23 @@ export async function list(
   return rows.map(view);
 }
 
-/** An attempt as people see it. */
-export function view(row: Doc<"attempts">): AttemptView {
-  const { attempt, token, executorId, assignedAt, sessionId, phases } = row;
-  const { startedAt, spawnedAt, commit, end, report } = row;
+/** An attempt that has ended, as people see it. */
+function view(row: Doc<"attempts">): AttemptView {
+  const { attempt, token, executorId, assignedAt, sessionId, phases, end } = row;
+  const { startedAt, spawnedAt, commit, report } = row;
   return {
-    ...{ attempt, token, executorId, assignedAt, sessionId, phases },
+    ...{ attempt, token, executorId, assignedAt, sessionId, phases, end },
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(spawnedAt === undefined ? {} : { spawnedAt }),
     ...(commit === undefined ? {} : { commit }),
-    ...(end === undefined ? {} : { end }),
     ...(report === undefined ? {} : { report }),
   };
 }
 
-/** How long the attempts that began last took from their start to their end, ms; those that ended. */
+/** How long the attempts that ended last took from their start, ms; those that began. */
 export async function recentDurations(ctx: QueryCtx, limit: number): Promise<number[]> {
   const rows = await ctx.db.query("attempts").order("desc").take(limit);
   return rows.flatMap(({ startedAt, end }) =>
-    startedAt === undefined || end === undefined ? [] : [end.at - startedAt],
+    startedAt === undefined ? [] : [end.at - startedAt],
   );
 }

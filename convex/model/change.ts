@@ -49,7 +49,15 @@ export function mayStep(event: JobEvent): event is StepEvent {
 export type Happening = { event: JobEvent; actor: string };
 
 type Optional =
-  "readyTs" | "deadlineAt" | "cancelRequestedAt" | "slot" | "held" | "gate" | "runAt" | "unmet";
+  | "readyTs"
+  | "deadlineAt"
+  | "cancelRequestedAt"
+  | "slot"
+  | "held"
+  | "live"
+  | "gate"
+  | "runAt"
+  | "unmet";
 /** As ctx.db.patch takes it: undefined removes an optional field. */
 export type Patch = Partial<Omit<Doc<"jobs">, "_id" | "_creationTime" | Optional>> & {
   [Field in Optional]?: Doc<"jobs">[Field] | undefined;
@@ -63,6 +71,7 @@ export const atRest = {
   cancelRequestedAt: undefined,
   slot: undefined,
   held: undefined,
+  live: undefined,
   gate: undefined,
 } as const;
 

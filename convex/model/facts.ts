@@ -75,7 +75,7 @@ async function factsOf(
     const attempt = await attemptOf(ctx, event);
     const { result, changes } = attempt?.report ?? {};
     chars = (result?.length ?? 0) + (changes?.patch.length ?? 0);
-    if (attempt?.end !== undefined) facts.push(await ended(ctx, event, attempt));
+    if (attempt !== null) facts.push(await ended(ctx, event, attempt));
   }
   const state = TERMINAL.find((kind) => kind === event.to);
   if (state !== undefined && event.from !== event.to) facts.push({ kind: "job", at, state });
@@ -103,8 +103,8 @@ async function ended(ctx: QueryCtx, event: Doc<"events">, attempt: Doc<"attempts
   return {
     kind: "attempt",
     at: event.at,
-    end: end?.kind ?? "expired",
-    ...(end?.reason === undefined ? {} : { reason: end.reason }),
+    end: end.kind,
+    ...(end.reason === undefined ? {} : { reason: end.reason }),
     isRetried: !TERMINAL.some((kind) => kind === event.to),
     ...(startedAt === undefined ? {} : { runMs: Math.max(0, event.at - startedAt) }),
     micros: microsOf(report?.costUsd ?? 0),

@@ -34,8 +34,7 @@ export async function prompt(ctx: QueryCtx, job: Doc<"jobs">): Promise<string> {
 
 /** The job with its latest attempt. */
 export async function detail(ctx: QueryCtx, job: Doc<"jobs">): Promise<JobDetail> {
-  const latest = job.attempt === 0 ? null : Attempts.view(await Attempts.current(ctx, job));
-  return { ...view(job), latest };
+  return { ...view(job), latest: await Attempts.latest(ctx, job) };
 }
 
 /** A page of jobs, newest first, of one state or of all. */

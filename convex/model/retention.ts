@@ -150,13 +150,15 @@ async function logs(
   return { rows, cursor: reached, isDone: tails.length < PRUNE_TAILS };
 }
 
-/** Whether a log's attempt ended before; one whose attempt is gone belongs to nobody. */
+/** Whether a log's attempt ended before; one whose attempt is gone, and not under way, is nobody's. */
 async function isOldLog(ctx: QueryCtx, tail: Doc<"logTails">, before: number): Promise<boolean> {
   const attempt = await ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", tail.jobId).eq("attempt", tail.attempt))
     .first();
-  return attempt === null || (attempt.end !== undefined && attempt.end.at < before);
+  if (attempt !== null) return attempt.end.at < before;
+  const job = await ctx.db.get("jobs", tail.jobId);
+  return job?.live === undefined || job.attempt !== tail.attempt;
 }
 
 async function removeChunks(

@@ -256,10 +256,10 @@ async function see(
     isCancelRequested: job.cancelRequestedAt !== undefined,
     charged: job.charged,
     interruptions: job.interruptions,
-    attempts: attempts.map(({ attempt, token, executorId, end }) => ({
-      ...{ attempt, token, executorId },
-      isLive: end === undefined,
-    })),
+    attempts: [
+      ...(job.live === undefined ? [] : [{ attempt: job.attempt, token: job.token, isLive: true }]),
+      ...attempts.map(({ attempt, token }) => ({ attempt, token, isLive: false })),
+    ],
     lastEvent: lastEvent?.seq === events - 1 ? { to: lastEvent.to } : null,
     hasLaterEvent: laterEvent !== undefined,
     hasPrompt: (await ctx.db.get("prompts", job.promptId)) !== null,

@@ -48,9 +48,11 @@ export async function transit(
   if (cell === "refuse") throw refusal(job, row, event.kind);
   const at = Clock.now();
   const next = await nextOf(ctx, job, { event, cell, at });
-  const patch: Patch = { ...next.patch, events: job.events + 1 };
+  // A phase leads to no other state: its time is in the attempt's record.
+  const isTold = event.kind !== "phase";
+  const patch: Patch = { ...next.patch, ...(isTold ? { events: job.events + 1 } : {}) };
   await ctx.db.patch("jobs", job._id, patch);
-  await record(ctx, { job, patch, row, next, event, actor, at });
+  if (isTold) await record(ctx, { job, patch, row, next, event, actor, at });
   if (next.to === "pending") await Dispatcher.notify(ctx, "job");
   // Armed for an earlier deadline of the job, the chain fires by then and looks at the new one.
   const armedFor = job.deadlineAt ?? Infinity;
@@ -77,11 +79,11 @@ type Step = { event: StepEvent; to: Target; at: number };
 async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: Step): Promise<Next> {
   switch (event.kind) {
     case "assign":
-      return assign(ctx, job, { event, at });
+      return assign(job, { event, at });
     case "start":
-      return start(ctx, job, at);
+      return start(job, at);
     case "phase":
-      return phase(ctx, job, { event, at });
+      return phase(job, { event, at });
     case "cancel":
       return to === "canceling"
         ? {
@@ -143,15 +145,13 @@ function stepAside(
   }
 }
 
-async function assign(
-  ctx: MutationCtx,
+function assign(
   job: Doc<"jobs">,
   { event, at }: { event: Extract<JobEvent, { kind: "assign" }>; at: number },
-): Promise<Next> {
+): Next {
   const { executorId } = event;
   const attempt = job.attempt + 1;
   const token = job.token + 1;
-  await Attempts.open(ctx, job, { attempt, token, executorId, at });
   const state: JobState = { kind: "assigned", executorId, assignedAt: at };
   const deadlineAt = Lease.startDeadline(at);
   const slot = event.ordinal;
@@ -162,14 +162,15 @@ async function assign(
     deadlineAt,
     slot,
     held: true,
+    live: Attempts.opened(),
     readyTs: undefined,
   } as const;
   return { to: "assigned", patch };
 }
 
-async function start(ctx: MutationCtx, job: Doc<"jobs">, at: number): Promise<Next> {
+function start(job: Doc<"jobs">, at: number): Next {
   if (!isHeld(job.state)) throw new Error("Only an assigned job can start");
-  await Attempts.enter(ctx, job, { phase: "cloning", at });
+  const live = Attempts.entered(Attempts.liveOf(job), { phase: "cloning", at });
   const { executorId, assignedAt } = job.state;
   const state: JobState = {
     kind: "running",
@@ -179,18 +180,17 @@ async function start(ctx: MutationCtx, job: Doc<"jobs">, at: number): Promise<Ne
     phase: "cloning",
   };
   const deadlineAt = Lease.attemptDeadline(at, job.spec.limits.timeoutMs);
-  return { to: "running", patch: { state, deadlineAt } };
+  return { to: "running", patch: { state, deadlineAt, live } };
 }
 
-async function phase(
-  ctx: MutationCtx,
+function phase(
   job: Doc<"jobs">,
   { event, at }: { event: Extract<JobEvent, { kind: "phase" }>; at: number },
-): Promise<Next> {
+): Next {
   if (job.state.kind !== "running") throw new Error("Only a running job has phases");
-  await Attempts.enter(ctx, job, { ...event, at });
+  const live = Attempts.entered(Attempts.liveOf(job), { ...event, at });
   const to = job.cancelRequestedAt === undefined ? "running" : "canceling";
-  return { to, patch: { state: { ...job.state, phase: event.phase } } };
+  return { to, patch: { state: { ...job.state, phase: event.phase }, live } };
 }
 
 async function record(
@@ -225,7 +225,6 @@ async function record(
 }
 
 function detailOf(event: JobEvent): string | undefined {
-  if (event.kind === "phase") return event.phase;
   if (event.kind === "park") return `${event.reason}: ${event.gate}`;
   return "message" in event ? event.message : undefined;
 }

@@ -3,7 +3,7 @@ import { type Infer, v } from "convex/values";
 /** What must hold at every moment, each in one sentence. */
 export const INVARIANTS = {
   oneLiveAttempt: "A job has a live attempt while an executor holds it, and at no other time.",
-  attemptIsTheJobs: "The live attempt carries its job's token, number and executor.",
+  attemptsDense: "The records of a job's attempts are numbered without gaps, up to its own number.",
   tokensGrow: "Tokens only grow, from attempt to attempt and up to the job's own.",
   leaseBehindAttempt: "An executor that holds a job is online and has a lease.",
   restHoldsNothing:

@@ -24,6 +24,17 @@ export const attemptEnd = v.object({
 });
 export type AttemptEnd = Infer<typeof attemptEnd>;
 
+/** What an attempt has come to know while it runs; its job's row holds it. */
+export const liveAttempt = v.object({
+  /** The CLI's session. */
+  sessionId: v.string(),
+  spawnedAt: v.optional(v.number()),
+  commit: v.optional(v.string()),
+  /** When each phase began; at most one item a phase. */
+  phases: v.array(v.object({ phase, at: v.number() })),
+});
+export type LiveAttempt = Infer<typeof liveAttempt>;
+
 /** An attempt as people see it. */
 export const attemptView = v.object({
   attempt: v.number(),
@@ -31,10 +42,7 @@ export const attemptView = v.object({
   executorId: v.id("executors"),
   assignedAt: v.number(),
   startedAt: v.optional(v.number()),
-  spawnedAt: v.optional(v.number()),
-  sessionId: v.string(),
-  commit: v.optional(v.string()),
-  phases: v.array(v.object({ phase, at: v.number() })),
+  ...liveAttempt.fields,
   end: v.optional(attemptEnd),
   report: v.optional(attemptReport),
 });

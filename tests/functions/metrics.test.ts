@@ -35,9 +35,8 @@ async function tick() {
 async function recount() {
   return world.t.run(async (ctx) => {
     const events = await ctx.db.query("events").collect();
-    const attempts = await ctx.db.query("attempts").collect();
+    const ended = await ctx.db.query("attempts").collect();
     const jobs = await ctx.db.query("jobs").collect();
-    const ended = attempts.filter((a) => a.end !== undefined);
     const count = <T>(rows: T[], of: (row: T) => string | undefined) => {
       const counts: Record<string, number> = {};
       for (const row of rows) {
@@ -50,12 +49,12 @@ async function recount() {
     const live = jobs.filter((j) => !["succeeded", "failed", "canceled"].includes(j.state.kind));
     return {
       submitted: jobs.length,
-      assigned: attempts.length,
+      assigned: jobs.reduce((sum, job) => sum + job.attempt, 0),
       jobs: { succeeded: into("succeeded"), failed: into("failed"), canceled: into("canceled") },
-      attempts: count(ended, (a) => a.end?.kind),
-      reasons: count(ended, (a) => a.end?.reason),
+      attempts: count(ended, (a) => a.end.kind),
+      reasons: count(ended, (a) => a.end.reason),
       runs: ended.filter((a) => a.startedAt !== undefined).length,
-      runMs: ended.reduce((ms, a) => ms + (a.end?.at ?? 0) - (a.startedAt ?? a.end?.at ?? 0), 0),
+      runMs: ended.reduce((ms, a) => ms + a.end.at - (a.startedAt ?? a.end.at), 0),
       micros: ended.reduce((n, a) => n + Math.round((a.report?.costUsd ?? 0) * 1e6), 0),
       output: ended.reduce((n, a) => n + (a.report?.tokens.output ?? 0), 0),
       states: count(live, (j) => j.state.kind),

@@ -92,7 +92,7 @@ describe("what is old goes", () => {
     await executor.mutation(api.logs.append, { ...claim, seq: 0, entries });
     await prune();
     expect(await isThere(pending)).toBe(true);
-    expect(await counts()).toMatchObject({ jobs: 1, prompts: 1, attempts: 1, logTails: 1 });
+    expect(await counts()).toMatchObject({ jobs: 1, prompts: 1, attempts: 0, logTails: 1 });
   });
 
   test("a job that failed long ago and was retried is not old any more", async () => {
@@ -296,11 +296,11 @@ describe("in steps", () => {
     await world.t.run(async (ctx) => {
       const attempt = await ctx.db.query("attempts").first();
       if (attempt === null) throw new Error("no attempt");
-      const { executorId, boot, assignedAt, sessionId, end } = attempt;
-      const row = { jobId, executorId, boot, assignedAt, sessionId, phases: [] };
+      const { executorId, assignedAt, sessionId, end } = attempt;
+      const record = { assignedAt, sessionId, phases: [], end, finishedByExecutor: true };
       const more = 2 * PRUNE_ATTEMPTS;
       for (let i = 2; i <= more; i += 1) {
-        await ctx.db.insert("attempts", { ...row, attempt: i, token: i, ...(end && { end }) });
+        await ctx.db.insert("attempts", { jobId, executorId, ...record, attempt: i, token: i });
       }
       await ctx.db.patch("jobs", jobId, { attempt: more });
     });

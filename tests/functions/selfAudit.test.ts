@@ -49,35 +49,25 @@ const lease = (ctx: MutationCtx) => first(ctx.db.query("leases").collect());
 const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] = [
   [
     "a live attempt of a job that ended",
-    ["oneLiveAttempt"],
+    ["oneLiveAttempt", "attemptsDense", "tokensGrow"],
+    async (ctx) => {
+      const { live } = await running(ctx);
+      if (live === undefined) throw new Error("it runs without an attempt");
+      await ctx.db.patch("jobs", (await ended(ctx))._id, { live });
+    },
+  ],
+  [
+    "a job that runs without an attempt",
+    ["oneLiveAttempt", "attemptsDense"],
+    async (ctx) => ctx.db.patch("jobs", (await running(ctx))._id, { live: undefined }),
+  ],
+  [
+    "an attempt that ended without a record",
+    ["attemptsDense"],
     async (ctx) => {
       const { _id } = await ended(ctx);
       const attempt = await first(ctx.db.query("attempts").collect(), (a) => a.jobId === _id);
-      await ctx.db.patch("attempts", attempt._id, { end: undefined });
-    },
-  ],
-  [
-    "a second live attempt",
-    ["oneLiveAttempt", "attemptIsTheJobs", "tokensGrow"],
-    async (ctx) => {
-      const { _id } = await running(ctx);
-      const attempt = await first(ctx.db.query("attempts").collect(), (a) => a.jobId === _id);
-      const { executorId, boot, assignedAt, sessionId, token } = attempt;
-      const row = { jobId: _id, executorId, boot, assignedAt, sessionId, phases: [] };
-      await ctx.db.insert("attempts", { ...row, attempt: 2, token: token + 1 });
-    },
-  ],
-  [
-    "a live attempt of another executor",
-    ["attemptIsTheJobs"],
-    async (ctx) => {
-      const { _id } = await running(ctx);
-      const attempt = await first(ctx.db.query("attempts").collect(), (a) => a.jobId === _id);
-      const other = await ctx.db.insert("executors", {
-        ...(await plainExecutor(ctx)),
-        presence: "offline",
-      });
-      await ctx.db.patch("attempts", attempt._id, { executorId: other });
+      await ctx.db.delete("attempts", attempt._id);
     },
   ],
   [
