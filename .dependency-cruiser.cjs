@@ -1,5 +1,5 @@
 // Turns the table of ops/importRules.cjs into rules: a folder may reach only what is listed for it.
-const { rows, doors } = require("./ops/importRules.cjs");
+const { rows, doors, apart } = require("./ops/importRules.cjs");
 
 // _generated/dataModel is declarations alone, which the cruiser leaves unresolved: known by its name.
 const DATA_MODEL = "_generated/dataModel\\.js$";
@@ -56,6 +56,12 @@ const doorsOfConvex = Object.keys(doors).map((file) => ({
   from: { path: `^${file.split("/")[0]}/`, pathNot: exactly(file) },
   to: { path: "node_modules/convex/.*browser" },
 }));
+const strangers = apart.map((folder) => ({
+  name: `apart: ${folder}`,
+  severity: "error",
+  from: { path: `^${folder}/([^/]+)/` },
+  to: { path: `^${folder}/`, pathNot: `^${folder}/$1/` },
+}));
 
 module.exports = {
   forbidden: [
@@ -75,6 +81,7 @@ module.exports = {
     ...doorReach,
     ...packages,
     ...doorsOfConvex,
+    ...strangers,
   ],
   options: {
     doNotFollow: { path: "node_modules" },

@@ -1,6 +1,7 @@
 import convex from "@convex-dev/eslint-plugin";
 import js from "@eslint/js";
 import prettier from "eslint-config-prettier";
+import reactHooks from "eslint-plugin-react-hooks";
 import globals from "globals";
 import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
@@ -17,15 +18,21 @@ const database = [
   { selector: "MemberExpression[property.name='db']", message: "only convex/model uses ctx.db" },
   { selector: "ObjectPattern > Property[key.name='db']", message: "only convex/model uses ctx.db" },
 ];
+const dataLayer = [
+  {
+    group: ["convex/react", "**/_generated/*"],
+    message: "components take props and the hooks of their feature (dashboard/README.md)",
+  },
+];
 
 export default defineConfig(
   { ignores: ["convex/_generated/", "dist/", "coverage/", "tests/gates/fixtures/", "*.cjs"] },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ["vitest.config.ts"] },
+        projectService: { allowDefaultProject: ["vitest.config.ts", "dashboard/vite.config.ts"] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -54,6 +61,10 @@ export default defineConfig(
   {
     files: ["convex/**/*.ts"],
     extends: [convex.configs.recommended],
+  },
+  {
+    files: ["dashboard/public/*.js"],
+    languageOptions: { globals: globals.browser },
   },
   // A later block replaces the options of the same rule of an earlier one, so each block below says all
   // that holds for its files. tests/gates/lint.test.ts plants a violation of every ban.
@@ -105,6 +116,19 @@ export default defineConfig(
         banned("process", "env", "read it through cli/config.ts"),
       ],
     },
+  },
+  {
+    files: ["dashboard/**/*.{ts,tsx}"],
+    extends: [reactHooks.configs.flat.recommended],
+  },
+  {
+    files: ["dashboard/**/*.tsx"],
+    ignores: ["dashboard/session/**", "dashboard/shell/**"],
+    rules: { "no-restricted-imports": ["error", { patterns: dataLayer }] },
+  },
+  {
+    files: ["dashboard/ui/**", "dashboard/lib/**"],
+    rules: { "no-restricted-imports": ["error", { patterns: dataLayer }] },
   },
   {
     files: ["tests/**/*.ts"],

@@ -98,6 +98,17 @@ export default defineConfig({
           globalSetup: ["tests/support/deployOnce.ts"],
         },
       },
+      {
+        test: {
+          name: "dashboard",
+          include: ["tests/dashboard/**/*.test.ts"],
+          environment: "node",
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          globalSetup: ["tests/support/deployOnce.ts"],
+        },
+      },
     ],
   },
 });

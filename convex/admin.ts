@@ -57,7 +57,7 @@ export const listJobs = internalQuery({
   returns: v.array(jobView),
   handler: async (ctx, { state }) => {
     const options = { numItems: PAGE_SIZE_MAX, cursor: null };
-    return (await Jobs.list(ctx, state, options)).page;
+    return (await Jobs.list(ctx, { filter: state === undefined ? {} : { state } }, options)).page;
   },
 });
 

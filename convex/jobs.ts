@@ -5,13 +5,14 @@ import type { MutationCtx } from "./_generated/server.js";
 import { userMutation, userQuery } from "./lib/functions.js";
 import { fail } from "./lib/errors.js";
 import * as Attempts from "./model/attempts.js";
+import * as Batches from "./model/batches.js";
 import type { JobEvent } from "./model/change.js";
 import * as Explanations from "./model/explanations.js";
 import * as Jobs from "./model/jobs.js";
 import * as Submissions from "./model/submissions.js";
 import { JOB_STATE_KINDS, jobState } from "./protocol/job.js";
 import { PAGE_SIZE_MAX } from "./protocol/limits.js";
-import { submissionArgs, submitReply, waitingView } from "./protocol/queue.js";
+import { bulkFilter, submissionArgs, submitReply, waitingView } from "./protocol/queue.js";
 import { attemptView, eventView, jobDetail } from "./protocol/view.js";
 
 const stateKind = v.union(...JOB_STATE_KINDS.map((kind) => v.literal(kind)));
@@ -31,10 +32,25 @@ export const get = userQuery("viewer")({
   handler: async (ctx, { jobId }) => Jobs.detail(ctx, await Jobs.getByText(ctx, jobId)),
 });
 
-/** A page of jobs, newest first. */
+/** A page of the jobs that meet all that is given, newest first; it may be short before the last one. */
 export const list = userQuery("viewer")({
-  args: { state: v.optional(stateKind), paginationOpts: paginationOptsValidator },
-  handler: async (ctx, { state, paginationOpts }) => Jobs.list(ctx, state, paginationOpts),
+  args: {
+    ...bulkFilter.fields,
+    state: v.optional(stateKind),
+    paginationOpts: paginationOptsValidator,
+  },
+  handler: async (ctx, { paginationOpts, ...filter }) => {
+    const { batchId } = filter;
+    const origin = batchId === undefined ? undefined : Batches.originOf(batchId);
+    return Jobs.list(ctx, { filter, origin }, paginationOpts);
+  },
+});
+
+/** What the job was asked to do, as it was submitted. */
+export const prompt = userQuery("viewer")({
+  args: { jobId: v.string() },
+  returns: v.string(),
+  handler: async (ctx, { jobId }) => Jobs.prompt(ctx, await Jobs.getByText(ctx, jobId)),
 });
 
 /** The latest attempts of a job, newest first. */

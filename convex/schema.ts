@@ -33,6 +33,8 @@ export default defineSchema({
   jobs: defineTable({
     spec: jobSpec,
     promptId: v.id("prompts"),
+    /** First line of the prompt, for lists, which do not read it; absent on jobs of before. */
+    title: v.optional(v.string()),
     submittedBy: v.string(),
     idempotencyKey: v.optional(v.string()),
     priority: v.number(),

@@ -1,4 +1,7 @@
-// Bundles each program into one file under dist/. `node ops/build.mjs [name …]`; no name builds all.
+// Bundles each program into one file under dist/, and the dashboard into static files in dist/dashboard/.
+// `node ops/build.mjs [name …]`; no name builds all.
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** Programs and what stays outside their bundle (native code, and packages found by path at run time). */
@@ -31,17 +34,20 @@ const convexWithoutSideEffects = {
   },
 };
 
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const DASHBOARD = "dashboard";
+const known = [...Object.keys(programs), DASHBOARD];
+
 const names = process.argv.slice(2);
-const unknown = names.filter((name) => !(name in programs));
+const isWanted = (name) => names.length === 0 || names.includes(name);
+const unknown = names.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  process.stderr.write(
-    `unknown program ${unknown.join(", ")}; choose from ${Object.keys(programs).join(", ")}\n`,
-  );
+  process.stderr.write(`unknown program ${unknown.join(", ")}; choose from ${known.join(", ")}\n`);
   process.exit(64);
 }
-await Promise.all(
-  Object.entries(programs)
-    .filter(([name]) => names.length === 0 || names.includes(name))
+await Promise.all([
+  ...Object.entries(programs)
+    .filter(([name]) => isWanted(name))
     .map(([name, { entry, external }]) =>
       build({
         entryPoints: [entry],
@@ -58,4 +64,10 @@ await Promise.all(
         logLevel: "warning",
       }),
     ),
-);
+  ...(isWanted(DASHBOARD) ? [buildDashboard()] : []),
+]);
+
+async function buildDashboard() {
+  const vite = await import("vite");
+  await vite.build({ configFile: path.join(root, "dashboard/vite.config.ts"), logLevel: "warn" });
+}

@@ -31,7 +31,15 @@ const checks = [
   {
     name: "graph",
     command: bin("depcruise"),
-    args: ["--config", ".dependency-cruiser.cjs", "convex", "executor", "embedded", "cli"],
+    args: [
+      "--config",
+      ".dependency-cruiser.cjs",
+      "convex",
+      "executor",
+      "embedded",
+      "cli",
+      "dashboard",
+    ],
   },
   { name: "dead", command: bin("knip"), args: [] },
   { name: "format", command: bin("prettier"), args: ["--check", "."] },

@@ -14,6 +14,7 @@ import {
   RUN_AT_MS_MAX,
   TIMEOUT_MS_MAX,
   TIMEOUT_MS_MIN,
+  TITLE_CHARS_MAX,
 } from "../protocol/limits.js";
 import { type Checked, passed, quote, refused } from "./checked.js";
 import { isCommit, nameOf } from "./repository.js";
@@ -29,6 +30,12 @@ export function checkPrompt(prompt: string): Checked<string> {
   }
   if (prompt.includes("\0")) return refused("The prompt has a NUL character; remove it.");
   return passed(prompt);
+}
+
+/** What lists show for a prompt: its first line that says something, cut with a mark. */
+export function titleOf(prompt: string): string {
+  const line = /\S.*/.exec(prompt)?.[0].trimEnd() ?? "";
+  return line.length <= TITLE_CHARS_MAX ? line : `${line.slice(0, TITLE_CHARS_MAX - 1)}…`;
 }
 
 /** Checks the bounds a person set on a job. */

@@ -126,26 +126,13 @@ async function actOn(
   }
 }
 
-/** The next jobs in the order of submission, by the index that leaves the fewest to look at. */
+/** The next jobs in the order of submission. */
 async function jobsOf(
   ctx: QueryCtx,
   { filter, until, cursor }: Doc<"bulkOperations">,
 ): Promise<PaginationResult<Doc<"jobs">>> {
-  const from = filter.from ?? 0;
-  const { batchId } = filter;
-  const state = findState(filter.state ?? "");
-  const jobs = ctx.db.query("jobs");
-  const rows =
-    batchId !== undefined
-      ? jobs.withIndex("by_origin", (q) =>
-          q.eq("origin", originOf(batchId)).gte("_creationTime", from).lt("_creationTime", until),
-        )
-      : state !== undefined
-        ? jobs.withIndex("by_state", (q) =>
-            q.eq("state.kind", state).gte("_creationTime", from).lt("_creationTime", until),
-          )
-        : jobs.withIndex("by_creation_time", (q) =>
-            q.gte("_creationTime", from).lt("_creationTime", until),
-          );
+  const { batchId, from, state } = filter;
+  const origin = batchId === undefined ? undefined : originOf(batchId);
+  const rows = Jobs.walk(ctx, { state: findState(state ?? ""), origin, from, until });
   return rows.paginate({ numItems: BULK_PAGE, cursor });
 }

@@ -2,6 +2,7 @@ import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import { rowOf } from "../domain/lifecycle.js";
 import { signature } from "../domain/labels.js";
+import { titleOf } from "../domain/submission.js";
 import * as Clock from "../lib/clock.js";
 import { fail } from "../lib/errors.js";
 import type { DependencyPolicy, JobSpec, JobState } from "../protocol/job.js";
@@ -60,6 +61,7 @@ export async function put(
   const jobId = await ctx.db.insert("jobs", {
     ...{ spec, submittedBy, priority, lane, state, rank },
     promptId: await ctx.db.insert("prompts", { text: prompt }),
+    title: titleOf(prompt),
     ...defined({ idempotencyKey: submission.idempotency?.key, concurrencyKey, runAt, origin }),
     ...(unmet === 0 ? {} : { unmet, onDependencyFailure: submission.onDependencyFailure }),
     ...defined({ readyTs, gate, deadlineAt }),

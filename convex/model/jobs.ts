@@ -2,9 +2,11 @@ import type { PaginationOptions, PaginationResult } from "convex/server";
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
 import { fail } from "../lib/errors.js";
+import { findState, matches } from "../domain/bulk.js";
 import { labelsOf } from "../domain/labels.js";
 import type { JobStateKind } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX, SLOTS_MAX } from "../protocol/limits.js";
+import type { BulkFilter } from "../protocol/queue.js";
 import type { JobDetail, JobView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
 
@@ -37,19 +39,50 @@ export async function detail(ctx: QueryCtx, job: Doc<"jobs">): Promise<JobDetail
   return { ...view(job), latest: await Attempts.latest(ctx, job) };
 }
 
-/** A page of jobs, newest first, of one state or of all. */
+/** Which jobs to walk through: an index leaves only those; `matches` decides about the rest. */
+export type Walk = {
+  state?: JobStateKind | undefined;
+  origin?: string | undefined;
+  /** Submitted at or after, and before, ms. */
+  from?: number | undefined;
+  until?: number | undefined;
+};
+
+/** Jobs in the order of submission, by the index that leaves the fewest to look at. */
+export function walk(ctx: QueryCtx, { state, origin, from = 0, until = Infinity }: Walk) {
+  const jobs = ctx.db.query("jobs");
+  if (origin !== undefined) {
+    return jobs.withIndex("by_origin", (q) =>
+      q.eq("origin", origin).gte("_creationTime", from).lt("_creationTime", until),
+    );
+  }
+  return state === undefined
+    ? jobs.withIndex("by_creation_time", (q) =>
+        q.gte("_creationTime", from).lt("_creationTime", until),
+      )
+    : jobs.withIndex("by_state", (q) =>
+        q.eq("state.kind", state).gte("_creationTime", from).lt("_creationTime", until),
+      );
+}
+
+/**
+ * A page of the jobs that meet the filter, newest first. It looks at `numItems` jobs, so that it costs the
+ * same whatever the filter: a page may come out short, or empty, before the last one.
+ */
 export async function list(
   ctx: QueryCtx,
-  state: JobStateKind | undefined,
+  { filter, origin }: { filter: BulkFilter; origin?: string | undefined },
   options: PaginationOptions,
 ): Promise<PaginationResult<JobView>> {
-  const rows =
-    state === undefined
-      ? ctx.db.query("jobs")
-      : ctx.db.query("jobs").withIndex("by_state", (q) => q.eq("state.kind", state));
   const numItems = Math.min(options.numItems, PAGE_SIZE_MAX);
+  const rows = walk(ctx, {
+    state: findState(filter.state ?? ""),
+    origin,
+    from: filter.from,
+    until: filter.to,
+  });
   const page = await rows.order("desc").paginate({ ...options, numItems });
-  return { ...page, page: page.page.map(view) };
+  return { ...page, page: page.page.filter((job) => matches(filter, job)).map(view) };
 }
 
 /** Jobs that an executor holds; never more than its slots. */
@@ -92,6 +125,7 @@ export function view(job: Doc<"jobs">): JobView {
     jobId: job._id,
     submittedAt: job._creationTime,
     submittedBy: job.submittedBy,
+    title: job.title ?? "",
     spec: job.spec,
     priority: job.priority,
     labels: labelsOf(job.lane),

@@ -6,6 +6,10 @@
 // -- jobs --
 /** Characters of a prompt. A prompt travels in one function argument and sits in one document. */
 export const PROMPT_CHARS_MAX = 200_000;
+/** Characters of a job's title, which lists show for its prompt. */
+export const TITLE_CHARS_MAX = 120;
+/** Characters of a text to look for in jobs. */
+export const SEARCH_CHARS_MAX = 100;
 /** Characters of a repository as typed. */
 export const REPOSITORY_CHARS_MAX = 400;
 /** Characters of a git ref; git itself stops at 255 bytes a path component. */

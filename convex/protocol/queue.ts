@@ -201,6 +201,8 @@ export const bulkFilter = v.object({
   to: v.optional(v.number()),
   /** Jobs of one batch. */
   batchId: v.optional(v.id("batches")),
+  /** Stands in the title, the repository, the ref or the id, in whatever case. */
+  text: v.optional(v.string()),
 });
 export type BulkFilter = Infer<typeof bulkFilter>;
 

@@ -53,6 +53,8 @@ export const jobView = v.object({
   jobId: v.id("jobs"),
   submittedAt: v.number(),
   submittedBy: v.string(),
+  /** First line of the prompt, cut at 120 characters. */
+  title: v.string(),
   spec: jobSpec,
   priority: v.number(),
   labels: v.array(v.string()),

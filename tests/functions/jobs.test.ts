@@ -114,6 +114,39 @@ describe("reading", () => {
     expect(canceled.page.map((job) => job.jobId)).toEqual([oldest]);
   });
 
+  test("list → all that is given must hold; a page looks at no more jobs than were asked for", async () => {
+    const viewer = await world.user("viewer");
+    const operator = await world.user("operator");
+    const submit = async (prompt: string, ref = "main") =>
+      (await operator.mutation(api.jobs.submit, { repository: "octo/hello", prompt, ref })).jobId;
+    const ids = [
+      await submit("\n  Mend the Roof\nand the door"),
+      await submit("Paint the door", "roof-garden"),
+      await submit("x".repeat(300)),
+    ];
+    const list = async (filter: object, numItems = 10) => {
+      const found = await viewer.query(api.jobs.list, {
+        ...filter,
+        paginationOpts: { numItems, cursor: null },
+      });
+      return { ...found, ids: found.page.map(({ jobId }) => jobId) };
+    };
+    const all = await list({});
+    expect(all.page.map(({ title }) => title)).toEqual([
+      `${"x".repeat(119)}…`,
+      "Paint the door",
+      "Mend the Roof",
+    ]);
+    expect((await list({ text: "ROOF" })).ids).toEqual([ids[1], ids[0]]);
+    expect((await list({ text: String(ids[2]) })).ids).toEqual([ids[2]]);
+    expect((await list({ text: "roof", state: "failed" })).ids).toEqual([]);
+    expect((await list({ submittedBy: "nobody" })).ids).toEqual([]);
+    expect((await list({ from: all.page[1]?.submittedAt })).ids).toEqual([ids[2], ids[1]]);
+    const short = await list({ text: "mend" }, 2);
+    expect([short.ids, short.isDone]).toEqual([[], false]);
+    expect(await viewer.query(api.jobs.prompt, { jobId: String(ids[1]) })).toBe("Paint the door");
+  });
+
   test("events → oldest first, dense, with actor and token", async () => {
     const viewer = await world.user("viewer");
     await world.executor("box", 1);
@@ -142,13 +175,16 @@ describe("reading", () => {
     for (const call of calls) expect(await codeOf(call)).toBe("NOT_FOUND");
   });
 
-  test("no list and no detail carries the prompt", async () => {
+  test("no list and no detail carries more of the prompt than its first line", async () => {
     const viewer = await world.user("viewer");
-    const jobId = await world.submit();
+    const operator = await world.user("operator");
+    const submission = { repository: "octo/hello", prompt: "Say hello\nand keep this here" };
+    const { jobId } = await operator.mutation(api.jobs.submit, submission);
     const shown = [
       await viewer.query(api.jobs.get, { jobId }),
       await viewer.query(api.jobs.list, { paginationOpts: { numItems: 9, cursor: null } }),
     ];
-    expect(JSON.stringify(shown)).not.toContain("Say hello");
+    expect(JSON.stringify(shown)).toContain("Say hello");
+    expect(JSON.stringify(shown)).not.toContain("keep this here");
   });
 });

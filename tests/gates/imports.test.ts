@@ -8,7 +8,7 @@ const root = path.resolve(import.meta.dirname, "../..");
 // The same file that `npm run graph` reads; its shape is dependency-cruiser's own.
 const config = createRequire(import.meta.url)("../../.dependency-cruiser.cjs") as IConfiguration;
 const rules = (config.forbidden ?? []).map((rule) => rule.name ?? "");
-const FOLDERS = ["convex", "executor", "embedded", "cli"];
+const FOLDERS = ["convex", "executor", "embedded", "cli", "dashboard"];
 
 async function brokenRules(baseDir: string): Promise<string[]> {
   const folders = FOLDERS.filter((folder) => existsSync(path.join(baseDir, folder)));

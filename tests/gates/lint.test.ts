@@ -80,6 +80,17 @@ const BANS: Ban[] = [
     allowedIn: ["convex/model/planted.ts", "convex/lib/functions.ts"],
   },
   {
+    name: "the backend in components of the dashboard",
+    rule: "no-restricted-imports",
+    text: 'import { useQuery } from "convex/react";\nexport const read = useQuery;\n',
+    refusedIn: [
+      "dashboard/features/jobs/Planted.tsx",
+      "dashboard/ui/Planted.tsx",
+      "dashboard/lib/planted.ts",
+    ],
+    allowedIn: ["dashboard/features/jobs/planted.ts", "dashboard/session/planted.ts"],
+  },
+  {
     name: "db taken out of ctx outside convex/model",
     rule: "no-restricted-syntax",
     text: "export const read = ({ db }: { db: number }) => db;\n",

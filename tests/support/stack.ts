@@ -142,11 +142,23 @@ export class Stack {
   /** The first administrator over HTTP, for what the command line has no word for. */
   async administrator(): Promise<ConvexHttpClient> {
     const client = new ConvexHttpClient(this.url, { logger: false });
-    const { username, password } = await openSecrets(this.parts.dataDir);
-    const reply = await client.action(api.auth.signIn, { username, password });
-    if (!("accessToken" in reply)) throw new Error("the administrator could not sign in");
-    client.setAuth(reply.accessToken);
+    client.setAuth((await this.session()).accessToken);
     return client;
+  }
+
+  /** A new session of the first administrator, as a browser keeps one. */
+  async session(): Promise<{ accessToken: string; refreshToken: string; expiresAt: number }> {
+    const client = new ConvexHttpClient(this.url, { logger: false });
+    const reply = await client.action(api.auth.signIn, await this.credentials());
+    if (!reply.ok) throw new Error(`the administrator could not sign in: ${reply.code}`);
+    const { accessToken, refreshToken, expiresAt } = reply;
+    return { accessToken, refreshToken, expiresAt };
+  }
+
+  /** What the first administrator signs in with. */
+  async credentials(): Promise<{ username: string; password: string }> {
+    const { username, password } = await openSecrets(this.parts.dataDir);
+    return { username, password };
   }
 
   /** Where an executor keeps its identity. */

@@ -18,6 +18,7 @@ function aJob(state: JobState, attempt: number): JobDetail {
     jobId,
     submittedAt: 0,
     submittedBy: "admin",
+    title: "Do it",
     spec: { repository: { kind: "local", path: "/r" }, ref: "HEAD", limits: {} },
     labels: [],
     priority: 5,

@@ -96,6 +96,8 @@ describe("a template", () => {
 
 describe("a bulk filter", () => {
   const job = {
+    _id: "j1",
+    title: "Mend the Roof",
     state: { kind: "failed" },
     spec: { repository: { kind: "local", path: "/r" }, ref: "HEAD", limits: {} } as const,
     lane: "gpu",
@@ -109,13 +111,19 @@ describe("a bulk filter", () => {
     [{ repository: "/other" }, false],
     [{ submittedBy: "user:b" }, false],
     [{ from: 0 }, true],
+    [{ text: "roof" }, true],
+    [{ text: "J1" }, true],
+    [{ text: "door" }, false],
   ])("%j → %s", (filter, expected) => {
     expect(matches(filter, job)).toBe(expected);
   });
 
-  test.each([{}, { state: "asleep" }, { from: 2, to: 2 }])("%j is refused", (filter) => {
-    expect(checkFilter(filter).ok).toBe(false);
-  });
+  test.each([{}, { state: "asleep" }, { from: 2, to: 2 }, { text: "x".repeat(101) }])(
+    "%j is refused",
+    (filter) => {
+      expect(checkFilter(filter).ok).toBe(false);
+    },
+  );
 });
 
 describe("an estimate", () => {

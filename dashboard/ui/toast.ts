@@ -1,0 +1,14 @@
+/** Short messages after something was done. Anybody may call; Toasts.tsx shows them. */
+import { Toast } from "@base-ui/react/toast";
+
+export const toasts = Toast.createToastManager();
+
+/** It was done, and the backend has said so. */
+export function tellDone(title: string, detail?: string): void {
+  toasts.add({ title, type: "good", ...(detail === undefined ? {} : { description: detail }) });
+}
+
+/** It was not done; `detail` says why. Interrupts screen readers, and stays longer. */
+export function tellFailed(title: string, detail: string): void {
+  toasts.add({ title, description: detail, type: "bad", priority: "high", timeout: 12_000 });
+}

@@ -1,0 +1,89 @@
+/** The dashboard as people get it: built files, their server, the real backend, a real browser. */
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { afterAll, expect } from "vitest";
+import { startDashboard } from "../../cli/dashboard/server.js";
+import { findRoot } from "../../cli/root.js";
+import { openPage } from "../support/browser.js";
+import { startStack, type Stack, type StackOptions } from "../support/stack.js";
+
+const servers: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const close of servers.splice(0)) await close();
+});
+
+export type World = { stack: Stack; url: string };
+
+/** A stack, without executors unless asked for, and the server of the dashboard beside it. */
+export async function startWorld(options: Partial<StackOptions> = {}): Promise<World> {
+  const stack = await startStack({
+    script: { steps: [{ text: "Done." }] },
+    repositories: [],
+    executors: 0,
+    ...options,
+  });
+  const server = await startDashboard({ root: findRoot(), backendUrl: stack.url, port: 0 });
+  servers.push(server.close);
+  return { stack, url: server.url };
+}
+
+export type Look = { theme?: "light" | "dark"; width?: number };
+
+/**
+ * A page of the dashboard in a browser of its own, signed in as the first administrator. What it says to
+ * the console as an error, and what its content security policy refuses, is in `complaints`.
+ */
+export async function openDashboard(
+  { stack, url }: World,
+  path: string,
+  look: Look = {},
+): Promise<{ page: Page; complaints: string[] }> {
+  const opened = await openSignedOut(url, "/icon.svg", look);
+  const session = await stack.session();
+  await opened.page.evaluate((text) => {
+    localStorage.setItem("fondation.session", text);
+  }, JSON.stringify(session));
+  await opened.page.goto(url + path);
+  return opened;
+}
+
+/** The same with nobody signed in. */
+export async function openSignedOut(
+  url: string,
+  path: string,
+  { theme = "light", width = 1280 }: Look = {},
+): Promise<{ page: Page; complaints: string[] }> {
+  const page = await openPage("about:blank");
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.setViewportSize({ width, height: 800 });
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+  await page.goto(url + path);
+  return { page, complaints };
+}
+
+/** Fails with what axe finds by the rules of WCAG 2.2 AA and its best practices. */
+export async function expectAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { violations } = await (window as unknown as { axe: typeof axe }).axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ""}`),
+    );
+  });
+  expect(found).toEqual([]);
+}
+
+/** Fails when the page can be scrolled sideways. */
+export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const { inner, scroll } = await page.evaluate(() => ({
+    inner: document.documentElement.clientWidth,
+    scroll: document.documentElement.scrollWidth,
+  }));
+  expect(scroll).toBeLessThanOrEqual(inner);
+}
