@@ -5,6 +5,7 @@
 import { indexKey } from "../index/fields.js";
 import type { MetaWrite, SpaceId, Store, StoreWrite } from "../store/store.js";
 import { Catalog, isSystemName, systemIndexes, type Table, type TableName } from "./catalog.js";
+import { type Chance, systemChance } from "./chance.js";
 import { type Clock, systemClock } from "./clock.js";
 import { hasCommitTs, resolveCommitTs } from "./commitTs.js";
 import { DocumentVersion } from "./documents.js";
@@ -33,7 +34,12 @@ export type CommitHooks = {
   beforeCommit?: (tx: Transaction) => void;
   afterCommit?: (ts: bigint) => void;
 };
-export type EngineOptions = { store: Store; clock?: Clock; hooks?: CommitHooks };
+export type EngineOptions = {
+  store: Store;
+  clock?: Clock;
+  chance?: Chance;
+  hooks?: CommitHooks;
+};
 
 /** What a commit may change besides documents. */
 export type CommitExtras = {
@@ -54,6 +60,7 @@ export class Engine {
   readonly catalog: Catalog;
   readonly lock = new CommitLock();
   readonly clock: Clock;
+  readonly chance: Chance;
   readonly store: Store;
   readonly #history: History;
   readonly #log: WriteLog;
@@ -64,9 +71,10 @@ export class Engine {
   #durableTs: bigint;
   #lastCreationTime = 0;
 
-  constructor({ store, clock = systemClock, hooks = {} }: EngineOptions) {
+  constructor({ store, clock = systemClock, chance = systemChance, hooks = {} }: EngineOptions) {
     this.store = store;
     this.clock = clock;
+    this.chance = chance;
     this.#hooks = hooks;
     this.catalog = new Catalog(store);
     this.#history = new History(store);
@@ -119,6 +127,7 @@ export class Engine {
         catalog: this.catalog,
         history: this.#history,
         nextCreationTime: () => this.#nextCreationTime(),
+        idBytes: () => this.chance.idBytes(),
         onEnd: (tx) => {
           this.#history.leave(tx.snapshotTs);
         },

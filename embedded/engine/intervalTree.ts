@@ -13,13 +13,16 @@ type Node<T> = {
 /** Intervals with owners: add and remove in O(log n), stab in O(log n + answers). */
 export class IntervalTree<T> {
   #root: Node<T> | null = null;
+  #priority = 1;
 
   get isEmpty(): boolean {
     return this.#root === null;
   }
 
   add(interval: Interval, item: T): void {
-    const priority = Math.random();
+    // Uneven enough to keep the tree flat, and the same in every run.
+    this.#priority = (Math.imul(this.#priority, 1_664_525) + 1_013_904_223) >>> 0;
+    const priority = this.#priority;
     const node: Node<T> = { interval, item, priority, reach: interval.hi, left: null, right: null };
     this.#root = insert(this.#root, node);
   }

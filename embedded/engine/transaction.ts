@@ -5,7 +5,7 @@
 import { CommitTsPlaceholder, type Value } from "convex/values";
 import { encodeKey } from "../index/keys.js";
 import { type RangeBound, rangeInterval } from "../index/range.js";
-import { newId } from "../values/ids.js";
+import { encodeId } from "../values/ids.js";
 import type { Catalog, Index, Table, TableName } from "./catalog.js";
 import { checkDocument } from "./checkDocument.js";
 import { type Document, DocumentVersion, type Fields } from "./documents.js";
@@ -33,6 +33,8 @@ export type TransactionHost = {
   history: History;
   /** Strictly increasing, in ms. */
   nextCreationTime(): number;
+  /** The random part of a new id. */
+  idBytes(): Uint8Array;
   onEnd(tx: Transaction): void;
 };
 export type TransactionOptions = {
@@ -193,7 +195,7 @@ export class Transaction {
 
   insertInto(table: Table, fields: Fields): string {
     this.#assertUsable();
-    const _id = newId(table.number);
+    const _id = encodeId(table.number, this.#host.idBytes());
     const after = DocumentVersion.of({
       ...fields,
       _id,

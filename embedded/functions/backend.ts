@@ -1,4 +1,5 @@
 /** Opens and closes the whole of it: store, engine, deployment, runner. */
+import type { Chance } from "../engine/chance.js";
 import { type Clock, type CommitHooks, Engine } from "../engine/engine.js";
 import { MemoryBlobs } from "../files/blobs.js";
 import { Files } from "../files/files.js";
@@ -17,6 +18,7 @@ export type BackendOptions = {
   /** A folder for durable data, or null for memory only. */
   dataDir: string | null;
   clock?: Clock;
+  chance?: Chance;
   /** CONVEX_CLOUD_URL and CONVEX_SITE_URL as functions see them. */
   cloudUrl?: string;
   siteUrl?: string;
@@ -44,12 +46,13 @@ export type Backend = {
  */
 export async function openBackend(options: BackendOptions): Promise<Backend> {
   await Promise.resolve();
-  const { dataDir, clock, cloudUrl, siteUrl, isSynced = true, hooks, times } = options;
+  const { dataDir, clock, chance, cloudUrl, siteUrl, isSynced = true, hooks, times } = options;
   const store =
     options.store ?? (dataDir === null ? new MemoryStore() : FileStore.open(dataDir, { isSynced }));
   const engine = new Engine({
     store,
     ...(clock === undefined ? {} : { clock }),
+    ...(chance === undefined ? {} : { chance }),
     ...(hooks === undefined ? {} : { hooks }),
   });
   const pool = new IsolatePool();

@@ -32,6 +32,9 @@ export async function withRetries<T>(
       BACKOFF_MAX_MS,
       BACKOFF_FIRST_MS * 2 ** Math.min(tried, ATTEMPTS_MAX * 2),
     );
-    await new Promise((resolve) => setTimeout(resolve, ceiling * (0.5 + Math.random() / 2)));
+    await pause(engine, ceiling * (0.5 + engine.chance.fraction() / 2));
   }
 }
+
+const pause = ({ clock }: Engine, ms: number): Promise<void> =>
+  clock.pause?.(ms) ?? new Promise((resolve) => setTimeout(resolve, ms));

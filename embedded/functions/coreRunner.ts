@@ -1,5 +1,4 @@
 /** Runs functions for the outside and for one another: transactions, retries, answers. */
-import { randomInt } from "node:crypto";
 import type { JSONValue } from "convex/values";
 import { committedJson } from "../engine/commitTs.js";
 import { type Engine, ConflictError } from "../engine/engine.js";
@@ -339,7 +338,7 @@ export class CoreRunner implements Runner {
       request: call.request,
       scheduledFunctionId: null,
       nowMs: this.#engine.clock.nowMs(),
-      random: seededRandom(randomInt(SEED_MAX)),
+      random: seededRandom(Math.floor(this.#engine.chance.fraction() * SEED_MAX)),
       log,
       depth: 0,
       journal: null,

@@ -12,6 +12,8 @@ import {
   ACTION_CALLS_MAX,
   FUNCTION_TIMES,
   type FunctionTimes,
+  STRETCH_FACTOR,
+  stuckText,
   timedOutText,
 } from "./functionTimes.js";
 import type { QueryRun } from "./query.js";
@@ -41,7 +43,7 @@ export type ExecutionOptions = {
   /** For HTTP actions. */
   httpRequest: Request | null;
   /** How long it may run; by default as documented. */
-  times?: Pick<FunctionTimes, "userMs" | "actionMs">;
+  times?: Pick<FunctionTimes, "userMs" | "actionMs" | "actionStretchMs">;
 };
 
 /** Carries out calls; the answer is JSON text. */
@@ -79,6 +81,10 @@ export class Execution {
   unhandled: unknown = null;
   pendingCalls = 0;
   rejectedCalls = 0;
+  /** Code of the backend is running on behalf of user code. */
+  isInHost = false;
+  /** Told when user code was stopped in the middle: it will never answer. */
+  onStuck: ((failure: FunctionFailure) => void) | null = null;
   #calls = 0;
   #tail: Promise<unknown> | null = null;
   #isStopped = false;
@@ -88,12 +94,18 @@ export class Execution {
   readonly #userMs: number;
   /** From start to end, for actions. */
   readonly actionMs: number;
+  /** The longest that user code may run without waiting for anything. */
+  readonly stretchMs: number;
 
   constructor(host: SyscallHost, options: ExecutionOptions) {
     this.#host = host;
     this.#userMs = options.times?.userMs ?? FUNCTION_TIMES.userMs;
     this.actionMs = options.times?.actionMs ?? FUNCTION_TIMES.actionMs;
     this.kind = options.kind;
+    this.stretchMs =
+      this.kind === "action"
+        ? (options.times?.actionStretchMs ?? FUNCTION_TIMES.actionStretchMs)
+        : STRETCH_FACTOR * this.#userMs;
     this.path = options.path;
     this.componentId = options.componentId;
     this.tx = options.tx;
@@ -118,47 +130,74 @@ export class Execution {
     this.#leaveUserCode();
   }
 
+  /** User code was stopped in the middle of a stretch, and cannot go on. */
+  stuck(): void {
+    const text = this.kind === "action" ? stuckText(this.stretchMs) : timedOutText(this.#userMs);
+    const failure = new FunctionFailure(text, { code: "TimedOut" });
+    this.fatal ??= failure;
+    this.onStuck?.(failure);
+  }
+
   syscall(op: string, args: string): string {
-    this.#leaveUserCode();
-    this.#assertRunning();
+    return this.#inHost(() => JSON.stringify(this.#host.syscall(this, op, parse(args))));
+  }
+
+  /**
+   * Text when the answer is there already. In actions at once, up to a number; in queries and
+   * mutations one after the other, in order of the calls.
+   */
+  call(op: string, args: string): string | Promise<string> {
+    this.#calls += 1;
     try {
-      return JSON.stringify(this.#host.syscall(this, op, parse(args)));
+      const answer = this.#inHost(() =>
+        this.#carryOut(() => this.#host.asyncSyscall(this, op, parse(args))),
+      );
+      return typeof answer === "string" ? answer : this.#pending(answer);
+    } catch (error) {
+      this.rejectedCalls += 1;
+      throw error;
+    }
+  }
+
+  async asyncSyscall(op: string, args: string): Promise<string> {
+    return await this.call(op, args);
+  }
+
+  jsSyscall(op: string, args: Record<string, unknown>): unknown {
+    return this.#inHost(() => this.#host.jsSyscall(this, op, args));
+  }
+
+  #inHost<T>(body: () => T): T {
+    this.#leaveUserCode();
+    this.isInHost = true;
+    try {
+      this.#assertRunning();
+      return body();
     } catch (error) {
       throw this.#forUserCode(error);
     } finally {
+      this.isInHost = false;
       this.#stopwatch.start();
     }
   }
 
-  /** In actions at once, up to a number; in queries and mutations one after the other, in order of the calls. */
-  async asyncSyscall(op: string, args: string): Promise<string> {
-    this.#leaveUserCode();
-    this.#assertRunning();
-    this.#calls += 1;
+  #carryOut(call: () => Promise<string> | string): Promise<string> | string {
+    if (this.kind === "action") return this.#slots.run(call);
+    return this.#inOrder(() => {
+      this.#assertRunning();
+      return call();
+    });
+  }
+
+  async #pending(answer: Promise<string>): Promise<string> {
     this.pendingCalls += 1;
     try {
-      if (this.kind === "action") {
-        return await this.#slots.run(() => this.#host.asyncSyscall(this, op, parse(args)));
-      }
-      return await this.#inOrder(() => {
-        this.#assertRunning();
-        return this.#host.asyncSyscall(this, op, parse(args));
-      });
+      return await answer;
     } catch (error) {
       this.rejectedCalls += 1;
       throw this.#forUserCode(error);
     } finally {
       this.pendingCalls -= 1;
-      this.#stopwatch.start();
-    }
-  }
-
-  jsSyscall(op: string, args: Record<string, unknown>): unknown {
-    this.#assertRunning();
-    try {
-      return this.#host.jsSyscall(this, op, args);
-    } catch (error) {
-      throw this.#forUserCode(error);
     }
   }
 
@@ -182,7 +221,7 @@ export class Execution {
     this.#isStopped = true;
   }
 
-  async #inOrder(call: () => Promise<string> | string): Promise<string> {
+  #inOrder(call: () => Promise<string> | string): Promise<string> | string {
     if (this.#tail !== null) {
       const before = this.#tail;
       return this.#asTail(before.catch(() => undefined).then(call));

@@ -49,8 +49,8 @@ export async function runFunction(
   checkArguments(found, args, { tableOfId, depth: options.depth });
   const isolateOf = isolateKind(context, found);
   const isolate = context.pool.take(isolateOf, found.componentPath);
-  const { userMs, actionMs, nodeActionMs } = context.times ?? FUNCTION_TIMES;
-  const times = { userMs, actionMs: isolateOf === "node" ? nodeActionMs : actionMs };
+  const { nodeActionMs, ...others } = context.times ?? FUNCTION_TIMES;
+  const times = isolateOf === "node" ? { ...others, actionMs: nodeActionMs } : others;
   const execution = new Execution(context.host, { ...options, times });
   try {
     const text = await invoke(isolate, execution, () =>

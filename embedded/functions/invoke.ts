@@ -9,10 +9,23 @@ import { cancelTurn, nextTurn, startTimer, stopTimer } from "./turns.js";
 const IDLE_TURNS_MAX = 50;
 
 /**
- * The value that `call` gives in the isolate, after all host calls it made are done. Throws
- * FunctionFailure, or what ended the run from outside (a conflict).
+ * The value that `call` gives in the isolate, after all host calls it made are done; then it can do
+ * nothing more. Throws FunctionFailure, or what ended the run from outside (a conflict).
  */
 export async function invoke(
+  isolate: Isolate,
+  execution: Execution,
+  call: () => unknown,
+): Promise<unknown> {
+  try {
+    return await invokeOpen(isolate, execution, call);
+  } finally {
+    execution.stop();
+  }
+}
+
+/** The same, but that what has answered may go on: whoever asked stops the execution. */
+export async function invokeOpen(
   isolate: Isolate,
   execution: Execution,
   call: () => unknown,
@@ -34,17 +47,23 @@ export async function invoke(
     });
     if (execution.fatal !== null) throw execution.fatal;
     throw failureOf(error);
-  } finally {
-    execution.stop();
   }
 }
 
 function settled(isolate: Isolate, execution: Execution, call: () => unknown): Promise<unknown> {
-  const running = Promise.resolve().then(() => {
-    execution.resume();
-    return call();
+  const running = new Promise<unknown>((resolve, reject) => {
+    execution.onStuck = reject;
+    // What calls us may itself be within a stretch of another function.
+    void Promise.resolve().then(() => {
+      isolate.enter(() => {
+        isolate.watch(call, resolve, reject);
+      });
+    });
   });
-  if (execution.kind === "action") return withinTime(running, execution.actionMs);
+  if (execution.kind === "action") {
+    isolate.keepGoing();
+    return withinTime(running, execution.actionMs);
+  }
   return new Promise((resolve, reject) => {
     let idleTurns = 0;
     let turn: NodeJS.Immediate;
@@ -53,23 +72,18 @@ function settled(isolate: Isolate, execution: Execution, call: () => unknown): P
       idleTurns = isBusy ? 0 : idleTurns + 1;
       if (idleTurns > IDLE_TURNS_MAX) {
         reject(new FunctionFailure("Returned promise will never resolve"));
-      } else {
-        turn = nextTurn(look);
+        return;
       }
+      turn = nextTurn(look);
+      // It may wait for a promise of the host: bytes of a Blob.
+      if (!isBusy) isolate.enter(() => undefined);
     };
     turn = nextTurn(look);
-    running.then(
-      (value) => {
+    running
+      .finally(() => {
         cancelTurn(turn);
-        resolve(value);
-      },
-      (error: unknown) => {
-        cancelTurn(turn);
-        // Passed on as it was thrown: objects of the isolate's realm are not Error here.
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
-        reject(error);
-      },
-    );
+      })
+      .then(resolve, reject);
   });
 }
 

@@ -11,6 +11,10 @@ export type IsolateKind = "db" | "action" | "node";
 export type HostHooks = {
   execution: () => Execution | null;
   onHostWork: (change: 1 | -1) => void;
+  /** Runs user code from outside: a callback, or the answer to what it waits for. */
+  enter: (body: () => void) => void;
+  /** User code has run for long without a pause: it is given one. */
+  isLong: () => boolean;
   timers: Set<NodeJS.Timeout>;
 };
 type Setup = {
@@ -24,7 +28,7 @@ const SHARED = [
   "URL URLSearchParams TextEncoder TextDecoder TextEncoderStream TextDecoderStream Headers Request",
   "Response Blob File FormData atob btoa structuredClone AbortController AbortSignal Event",
   "EventTarget CustomEvent DOMException ReadableStream WritableStream TransformStream",
-  "CompressionStream DecompressionStream queueMicrotask CryptoKey ArrayBuffer DataView Int8Array",
+  "CompressionStream DecompressionStream CryptoKey ArrayBuffer DataView Int8Array",
   "Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float32Array",
   "Float64Array BigInt64Array BigUint64Array",
 ]
@@ -43,13 +47,11 @@ export function defineGlobals(context: vm.Context, setup: Setup): void {
   context["AsyncResource"] = AsyncResource;
   context["process"] = { env: { ...setup.environment } };
   context["console"] = consoleOf(setup.hooks);
-  context["Convex"] = hostObject(setup.hooks);
+  defineAsynchronous(context, setup);
   if (setup.kind === "db") {
-    context["crypto"] = countedCrypto(setup.hooks);
     forbidInQueriesAndMutations(context);
     makeDeterministic(context, setup.hooks);
   } else {
-    context["crypto"] = webcrypto;
     context["fetch"] = globalThis.fetch;
     context["performance"] = performance;
     defineTimers(context, setup.hooks);
@@ -65,7 +67,59 @@ export function defineGlobals(context: vm.Context, setup: Setup): void {
   }
 }
 
-function hostObject(hooks: HostHooks) {
+/** What a promise of the isolate is made of: it is settled in a stretch of its own. */
+type Executor = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void;
+
+/**
+ * Whatever answers later answers with a promise of the isolate's own realm, since only those have
+ * their reactions on the isolate's queue.
+ */
+function defineAsynchronous(context: vm.Context, { kind, hooks }: Setup): void {
+  const settled =
+    (promise: Promise<unknown>): Executor =>
+    (resolve, reject) => {
+      promise.then(
+        (value) => {
+          hooks.enter(() => {
+            resolve(value);
+          });
+        },
+        (error: unknown) => {
+          hooks.enter(() => {
+            reject(error);
+          });
+        },
+      );
+    };
+  // Compiled inside, for promises and asynchronous functions of that realm.
+  const install = vm.runInContext(
+    `(host, crypto, subtle) => {
+      const promised = (answer) => (typeof answer === "function" ? new Promise(answer) : answer);
+      globalThis.queueMicrotask = (callback) => void Promise.resolve().then(() => callback());
+      globalThis.Convex = {
+        syscall: host.syscall,
+        asyncSyscall: async (op, args) => promised(host.asyncSyscall(op, args)),
+        jsSyscall: (op, args) => promised(host.jsSyscall(op, args)),
+      };
+      globalThis.crypto = crypto;
+      crypto.subtle = {};
+      for (const name in subtle) {
+        crypto.subtle[name] = async (...args) => promised(subtle[name](...args));
+      }
+    }`,
+    context,
+  ) as (host: object, crypto: object, subtle: object) => void;
+  install(
+    hostObject(hooks, settled),
+    {
+      getRandomValues: (array: Uint8Array) => webcrypto.getRandomValues(array),
+      randomUUID: () => webcrypto.randomUUID(),
+    },
+    subtleOf(kind, hooks, settled),
+  );
+}
+
+function hostObject(hooks: HostHooks, settled: (promise: Promise<unknown>) => Executor) {
   const running = (): Execution => {
     const execution = hooks.execution();
     if (execution !== null) return execution;
@@ -75,11 +129,15 @@ function hostObject(hooks: HostHooks) {
   };
   return {
     syscall: (op: string, args: string): string => running().syscall(op, args),
-    // Rejects rather than throws, as an asynchronous function must.
-    asyncSyscall: async (op: string, args: string): Promise<string> =>
-      running().asyncSyscall(op, args),
-    jsSyscall: (op: string, args: Record<string, unknown>): unknown =>
-      running().jsSyscall(op, args),
+    asyncSyscall: (op: string, args: string): string | Executor => {
+      const answer = running().call(op, args);
+      if (typeof answer !== "string") return settled(answer);
+      return hooks.isLong() ? settled(Promise.resolve(answer)) : answer;
+    },
+    jsSyscall: (op: string, args: Record<string, unknown>): unknown => {
+      const answer = running().jsSyscall(op, args);
+      return answer instanceof Promise ? settled(answer) : answer;
+    },
   };
 }
 
@@ -95,27 +153,29 @@ function consoleOf(hooks: HostHooks): Record<string, (...args: unknown[]) => voi
 }
 
 /** Like the host's, but its pending operations are known, so that a stuck function is recognised. */
-function countedCrypto(hooks: HostHooks): object {
-  const subtle = new Proxy(webcrypto.subtle, {
-    get: (target, name) => {
-      const method = Reflect.get(target, name) as unknown;
-      if (typeof method !== "function") return method;
-      if (name === "generateKey") return forbidden("crypto.subtle.generateKey()");
-      return async (...args: unknown[]): Promise<unknown> => {
-        hooks.onHostWork(1);
-        try {
-          return await (Reflect.apply(method, target, args) as unknown);
-        } finally {
-          hooks.onHostWork(-1);
-        }
-      };
-    },
-  });
-  return {
-    subtle,
-    getRandomValues: (array: Uint8Array) => webcrypto.getRandomValues(array),
-    randomUUID: () => webcrypto.randomUUID(),
-  };
+function subtleOf(
+  kind: IsolateKind,
+  hooks: HostHooks,
+  settled: (promise: Promise<unknown>) => Executor,
+): Record<string, (...args: unknown[]) => Executor> {
+  const methods: Record<string, (...args: unknown[]) => Executor> = {};
+  for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(webcrypto.subtle))) {
+    const method = Reflect.get(webcrypto.subtle, name) as unknown;
+    if (typeof method !== "function" || name === "constructor") continue;
+    methods[name] = (...args) =>
+      settled(counted(() => Reflect.apply(method, webcrypto.subtle, args), hooks));
+  }
+  if (kind === "db") methods["generateKey"] = forbidden("crypto.subtle.generateKey()");
+  return methods;
+}
+
+async function counted(work: () => unknown, hooks: HostHooks): Promise<unknown> {
+  hooks.onHostWork(1);
+  try {
+    return await work();
+  } finally {
+    hooks.onHostWork(-1);
+  }
 }
 
 const FORBIDDEN = { fetch: "fetch()", setTimeout: "setTimeout", setInterval: "setInterval" };
@@ -159,18 +219,24 @@ function makeDeterministic(context: vm.Context, hooks: HostHooks): void {
 }
 
 /** Timers end with the action that started them. */
-function defineTimers(context: vm.Context, { timers }: HostHooks): void {
+function defineTimers(context: vm.Context, { timers, enter }: HostHooks): void {
   type Callback = (...args: unknown[]) => void;
+  const entering = (callback: Callback, args: unknown[]) => () => {
+    enter(() => {
+      callback(...args);
+    });
+  };
   context["setTimeout"] = (callback: Callback, delayMs?: number, ...args: unknown[]) => {
+    const ring = entering(callback, args);
     const timer = setTimeout(() => {
       timers.delete(timer);
-      callback(...args);
+      ring();
     }, delayMs);
     timers.add(timer);
     return timer;
   };
   context["setInterval"] = (callback: Callback, delayMs?: number, ...args: unknown[]) => {
-    const timer = setInterval(callback, delayMs, ...args);
+    const timer = setInterval(entering(callback, args), delayMs);
     timers.add(timer);
     return timer;
   };

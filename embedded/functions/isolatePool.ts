@@ -44,7 +44,8 @@ export class IsolatePool {
   /** `isReusable` false: user code may still be running there, and would act in another's name. */
   giveBack(isolate: Isolate, isReusable: boolean): void {
     isolate.dispose();
-    if (!isReusable || isolate.kind !== "db" || isolate.hostWork > 0) return;
+    if (!isReusable || isolate.isBroken) return;
+    if (isolate.kind !== "db" || isolate.hostWork > 0) return;
     if (!this.#owners.has(isolate)) return;
     this.#idle.push(isolate);
     if (this.#idle.length > IDLE_MAX) this.#idle.shift();

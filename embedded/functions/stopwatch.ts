@@ -1,7 +1,7 @@
 /**
- * How long user code has run, without what the host did for it. An endless loop cannot be stopped
- * from within the process; a function that took too long is found out when it next calls the host
- * or ends, and then nothing of it is committed.
+ * How long user code has run, without what the host did for it. A function that took too long is
+ * found out when it next calls the host or ends, and then nothing of it is committed; one that does
+ * neither is stopped by its isolate.
  */
 
 // Taken when loaded: tests put fakes in the place of the global.

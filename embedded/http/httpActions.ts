@@ -59,6 +59,8 @@ async function writeResponse(response: ServerResponse, answer: Response): Promis
   if (cookies.length > 0) response.setHeader("set-cookie", cookies);
   let sent = 0;
   for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
+    // Leaving the loop cancels the stream.
+    if (response.destroyed) return;
     sent += chunk.length;
     if (sent > httpLimits.httpActionBytesMax) {
       // The head is already out: only cutting the connection tells the client that this is not all.

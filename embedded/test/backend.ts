@@ -41,6 +41,7 @@ const UNTIMED: FunctionTimes = {
   userMs: Infinity,
   actionMs: TIMER_MS_MAX,
   nodeActionMs: TIMER_MS_MAX,
+  actionStretchMs: TIMER_MS_MAX,
 };
 const NOBODY: Identity = { kind: "none" };
 

@@ -5,32 +5,37 @@
 import { randomFillSync } from "node:crypto";
 import { decodeBase32, encodeBase32 } from "./base32.js";
 
-const RANDOM_BYTES = 16;
+export const ID_RANDOM_BYTES = 16;
 const CHECKSUM_BYTES = 2;
 /** A table number is 32 bits: at most five groups of seven. */
 const VARINT_BYTES_MAX = 5;
 const ID_CHARS_MIN = 31;
 const ID_CHARS_MAX = 37;
 /** Random bytes are drawn from the kernel in blocks, ids are made one at a time. */
-const pool = new Uint8Array(RANDOM_BYTES * 256);
+const pool = new Uint8Array(ID_RANDOM_BYTES * 256);
 let poolAt = pool.length;
 
 export function newId(tableNumber: number): string {
+  return encodeId(tableNumber, kernelIdBytes());
+}
+
+/** The random part of an id; valid until the next call. */
+export function kernelIdBytes(): Uint8Array {
   if (poolAt === pool.length) {
     randomFillSync(pool);
     poolAt = 0;
   }
-  const random = pool.subarray(poolAt, poolAt + RANDOM_BYTES);
-  poolAt += RANDOM_BYTES;
-  return encodeId(tableNumber, random);
+  const random = pool.subarray(poolAt, poolAt + ID_RANDOM_BYTES);
+  poolAt += ID_RANDOM_BYTES;
+  return random;
 }
 
 export function encodeId(tableNumber: number, random: Uint8Array): string {
   const prefix = varint(tableNumber);
-  const bytes = new Uint8Array(prefix.length + RANDOM_BYTES + CHECKSUM_BYTES);
+  const bytes = new Uint8Array(prefix.length + ID_RANDOM_BYTES + CHECKSUM_BYTES);
   bytes.set(prefix);
   bytes.set(random, prefix.length);
-  const body = prefix.length + RANDOM_BYTES;
+  const body = prefix.length + ID_RANDOM_BYTES;
   const [low, high] = fletcher16(bytes.subarray(0, body));
   bytes[body] = low;
   bytes[body + 1] = high;
@@ -45,7 +50,7 @@ export function tableNumberOf(id: string): number | null {
   const body = bytes.length - CHECKSUM_BYTES;
   const [low, high] = fletcher16(bytes.subarray(0, body));
   if (bytes[body] !== low || bytes[body + 1] !== high) return null;
-  return readVarint(bytes.subarray(0, body - RANDOM_BYTES));
+  return readVarint(bytes.subarray(0, body - ID_RANDOM_BYTES));
 }
 
 function varint(value: number): number[] {

@@ -1,6 +1,8 @@
 /** Time that passes only when the simulation says so. */
 import type { Alarm, TimedClock } from "../../embedded/control.js";
 
+const PAUSE_TURNS_MAX = 20;
+
 type Pending = { atMs: number; ring: () => void };
 
 export class VirtualClock implements TimedClock {
@@ -24,6 +26,14 @@ export class VirtualClock implements TimedClock {
         this.#ring(pending);
       });
     return { cancel: () => this.#pending.delete(pending) };
+  }
+
+  /** Waits so many turns instead: nobody has to let time pass for it. */
+  async pause(ms: number): Promise<void> {
+    const turns = Math.min(Math.ceil(ms), PAUSE_TURNS_MAX);
+    for (let turn = 0; turn < turns; turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Lets time pass (backwards for a clock that is set back); what has become due rings. */
