@@ -7,6 +7,7 @@ import { messageOf } from "./lib/errors.js";
 import * as Admission from "./model/admission.js";
 import * as Assignments from "./model/assignments.js";
 import * as Controls from "./model/controls.js";
+import * as Direct from "./model/direct.js";
 import * as Dispatcher from "./model/dispatcher.js";
 import * as Lines from "./model/lines.js";
 import * as Slots from "./model/slots.js";
@@ -34,6 +35,13 @@ export const candidates = internalQuery({
       isFull: false,
     };
   },
+});
+
+/** The slot that a submission may take for its job at once. */
+export const calmSlot = internalQuery({
+  args: { since: v.number() },
+  returns: v.union(v.null(), v.id("slots")),
+  handler: async (ctx, { since }) => Direct.calmSlot(ctx, since),
 });
 
 /** Place of a new job in the fair order of submitters. */

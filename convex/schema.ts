@@ -200,6 +200,8 @@ export default defineSchema({
     ordinal: v.number(),
     /** The executor's labels as one text (domain/labels): executors alike in them form a pool. */
     pool: v.string(),
+    /** How long the executor's lease is, for the deadline of the assignment. */
+    leaseMs: v.number(),
     freedTs: v.commitTs(),
   })
     .index("by_order", ["ordinal", "freedTs"])

@@ -83,6 +83,7 @@ import type * as model_change from "../model/change.js";
 import type * as model_controls from "../model/controls.js";
 import type * as model_deadlines from "../model/deadlines.js";
 import type * as model_dependencies from "../model/dependencies.js";
+import type * as model_direct from "../model/direct.js";
 import type * as model_dispatcher from "../model/dispatcher.js";
 import type * as model_emergency from "../model/emergency.js";
 import type * as model_endings from "../model/endings.js";
@@ -223,6 +224,7 @@ declare const fullApi: ApiFromModules<{
   "model/controls": typeof model_controls;
   "model/deadlines": typeof model_deadlines;
   "model/dependencies": typeof model_dependencies;
+  "model/direct": typeof model_direct;
   "model/dispatcher": typeof model_dispatcher;
   "model/emergency": typeof model_emergency;
   "model/endings": typeof model_endings;

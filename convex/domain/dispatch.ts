@@ -133,6 +133,11 @@ export function isWokenBy(status: Rest, news: News): boolean {
   }
 }
 
+/** Whether in this status no waiting job fits a free slot: one that comes now would be the next. */
+export function isFitting(status: Rest): boolean {
+  return status === "needsJobs" || status === "needsMatch";
+}
+
 /** Ordinals of an executor's slots that nothing occupies. */
 export function freeOrdinals(slots: number, occupied: readonly number[]): number[] {
   return Array.from({ length: slots }, (_, ordinal) => ordinal).filter(

@@ -32,6 +32,14 @@ export function startDeadline(now: number): number {
   return now + START_DEADLINE_MS;
 }
 
+/**
+ * Whether the timer must be armed for the start deadline of an assignment made now. Armed for the end
+ * of the executor's lease it is already, and when it fires it looks at all deadlines.
+ */
+export function isBeyondLease(leaseMs: number): boolean {
+  return leaseMs > START_DEADLINE_MS;
+}
+
 /** When the backend itself ends an attempt that started now; its executor does so a grace earlier. */
 export function attemptDeadline(now: number, timeoutMs: number | undefined): number {
   return now + (timeoutMs ?? TIMEOUT_MS_DEFAULT) + TIMEOUT_GRACE_MS;

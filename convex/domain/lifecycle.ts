@@ -165,7 +165,8 @@ export function isTerminal(kind: Row): boolean {
 /** The table as a Mermaid state diagram; convex/README.md holds it between markers. */
 export function diagram(): string {
   const lines = ["stateDiagram-v2"];
-  for (const row of ["pending", "waiting", "held"]) lines.push(`  [*] --> ${row}: submit`);
+  for (const row of ["pending", "assigned", "waiting", "held"])
+    lines.push(`  [*] --> ${row}: submit`);
   for (const row of ROWS) {
     const byTarget = new Map<Row, EventKind[]>();
     for (const event of EVENT_KINDS) {

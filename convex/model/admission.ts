@@ -15,16 +15,28 @@ export type Applicant = Pick<
 
 /** Lets a job into the queue, or has it wait for the first rule that keeps it from running. */
 export async function enter(ctx: MutationCtx, job: Applicant, at: number): Promise<Next> {
+  return (await obstacle(ctx, job, at)) ?? queued(ctx, job, await Dispatcher.read(ctx));
+}
+
+/** The first rule that keeps a job from running, and its wait for it; null when there is none. */
+export async function obstacle(ctx: MutationCtx, job: Applicant, at: number): Promise<Next | null> {
   const { runAt, unmet = 0 } = job;
   const early = admit({ runAt, unmet, gate: null }, at);
   const admission =
     early.kind === "pending"
       ? admit({ runAt, unmet, gate: await Gates.glance(ctx, job) }, at)
       : early;
-  if (admission.kind === "pending") {
-    return { to: "pending", patch: pending(ctx, await rank(ctx, job)) };
-  }
+  if (admission.kind === "pending") return null;
   return { to: "waiting", patch: waiting(ctx, { ...rule(admission), since: at }) };
+}
+
+/** Into the queue, at its place in the fair order of submitters. */
+export async function queued(
+  ctx: MutationCtx,
+  job: Applicant,
+  dispatcher: Dispatcher.Row | null,
+): Promise<Next> {
+  return { to: "pending", patch: pending(ctx, await rank(ctx, job, dispatcher)) };
 }
 
 function rule(admission: Exclude<Admission, { kind: "pending" }>) {
@@ -44,8 +56,12 @@ function rule(admission: Exclude<Admission, { kind: "pending" }>) {
  * a stale query, on which nothing depends: a place is a matter of fairness, not of correctness. A job
  * that ran before had its turn already and goes first.
  */
-async function rank(ctx: MutationCtx, job: Applicant): Promise<number> {
-  if (job.attempt > 0 || (await Dispatcher.isIdle(ctx))) return 0;
+async function rank(
+  ctx: MutationCtx,
+  job: Applicant,
+  dispatcher: Dispatcher.Row | null,
+): Promise<number> {
+  if (job.attempt > 0 || Dispatcher.isIdle(dispatcher)) return 0;
   const { submittedBy, priority, lane } = job;
   return ctx.runQuery(
     internal.dispatch.fairRank,

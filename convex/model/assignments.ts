@@ -31,8 +31,8 @@ export async function assign(
   }
   const slot = await Slots.take(ctx, slotId);
   if (slot === null) return false;
-  const { executorId, ordinal } = slot;
-  const event = { kind: "assign", executorId, ordinal } as const;
+  const { executorId, ordinal, leaseMs } = slot;
+  const event = { kind: "assign", executorId, ordinal, leaseMs } as const;
   await apply(ctx, job, { event, actor: "dispatcher" });
   return true;
 }

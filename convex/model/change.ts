@@ -1,7 +1,11 @@
-import type { Doc, Id } from "../_generated/dataModel.js";
+import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
+import * as Lease from "../domain/lease.js";
 import type { Row } from "../domain/lifecycle.js";
 import type { AttemptReport, FailureReason, JobState, Phase, WaitReason } from "../protocol/job.js";
+
+import * as Attempts from "./attempts.js";
+import type { Taken } from "./slots.js";
 
 /**
  * What becomes of the slot of an attempt that ends: free again; owed until the executor no longer
@@ -11,7 +15,7 @@ export type SlotAfter = "free" | "owed" | "gone";
 
 /** What happens to a job, with what the event brings along. */
 export type JobEvent =
-  | { kind: "assign"; executorId: Id<"executors">; ordinal: number }
+  | ({ kind: "assign" } & Taken)
   | Plain<"start" | "wake" | "cancel" | "retry" | "hold" | "release" | "requeue">
   | { kind: "snooze"; until: number }
   | { kind: "park"; reason: WaitReason; gate: string }
@@ -79,6 +83,25 @@ export const atRest = {
 export function pending(ctx: MutationCtx, rank: number) {
   const state: JobState = { kind: "pending" };
   return { ...atRest, state, rank, readyTs: ctx.db.vars.commitTs };
+}
+
+/** To the executor whose slot was taken for it. */
+export function assigned(
+  job: Pick<Doc<"jobs">, "attempt" | "token">,
+  { executorId, ordinal }: Taken,
+  at: number,
+) {
+  const state: JobState = { kind: "assigned", executorId, assignedAt: at };
+  return {
+    state,
+    attempt: job.attempt + 1,
+    token: job.token + 1,
+    deadlineAt: Lease.startDeadline(at),
+    slot: ordinal,
+    held: true,
+    live: Attempts.opened(),
+    readyTs: undefined,
+  } as const;
 }
 
 /** Out of the queue until the end of a rule: a time, a gate with room, or an event. */

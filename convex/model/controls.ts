@@ -16,6 +16,11 @@ export async function get(ctx: QueryCtx): Promise<Controls> {
   return row ?? DEFAULTS;
 }
 
+/** Whether nothing is set but limits of gates: all else is for a pass to weigh. */
+export function isPlain(controls: Controls): boolean {
+  return controls.paused === null && controls.limits.running === null;
+}
+
 /** From the commit of this on, no pass assigns anything: each reads this row. */
 export async function setPause(ctx: MutationCtx, paused: Pause | null): Promise<void> {
   await write(ctx, { paused });

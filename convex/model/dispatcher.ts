@@ -15,11 +15,11 @@ const STALLED_MS = 30_000;
 /** Where the chain is in its turns: see PICKS_PER_OLDEST, and Lines.lanes for the cursor. */
 export type Turn = { picks: number; laneCursor: string };
 
-type Row = Doc<"dispatcher">;
+export type Row = Doc<"dispatcher">;
 
-/** Reports what may let a sleeping dispatcher assign something. */
-export async function notify(ctx: MutationCtx, news: News): Promise<void> {
-  const row = await read(ctx);
+/** Reports what may let a sleeping dispatcher assign something; `found` is its row, if it was read. */
+export async function notify(ctx: MutationCtx, news: News, found?: Row | null): Promise<void> {
+  const row = found === undefined ? await read(ctx) : found;
   if (row === null || isWokenBy(row.status, news)) await goOn(ctx, row, {});
 }
 
@@ -49,8 +49,7 @@ export async function settle(
 }
 
 /** Whether nobody waits in the queue, as far as the dispatcher knows. */
-export async function isIdle(ctx: QueryCtx): Promise<boolean> {
-  const row = await read(ctx);
+export function isIdle(row: Row | null): boolean {
   return row === null || row.status === "needsJobs";
 }
 
@@ -70,7 +69,8 @@ export async function revive(ctx: MutationCtx): Promise<void> {
   if (row?.status === "needsMatch") await goOn(ctx, row, {});
 }
 
-async function read(ctx: QueryCtx): Promise<Doc<"dispatcher"> | null> {
+/** The chain's row; null before its first pass. */
+export async function read(ctx: QueryCtx): Promise<Row | null> {
   return ctx.db.query("dispatcher").first();
 }
 

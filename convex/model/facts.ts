@@ -69,8 +69,7 @@ async function factsOf(
   const facts: Fact[] = [];
   let chars = 0;
   if (event.cause === "submit") facts.push({ kind: "submitted", at });
-  if (event.cause === "assign")
-    facts.push({ kind: "assigned", at, waitMs: await wait(ctx, event) });
+  if (event.to === "assigned") facts.push({ kind: "assigned", at, waitMs: await wait(ctx, event) });
   if (HELD.includes(event.from) && !HELD.includes(event.to)) {
     const attempt = await attemptOf(ctx, event);
     const { result, changes } = attempt?.report ?? {};
@@ -84,6 +83,7 @@ async function factsOf(
 
 /** How long the job had waited since what put it where it was assigned from. */
 async function wait(ctx: QueryCtx, event: Doc<"events">): Promise<number> {
+  if (event.cause === "submit") return 0;
   const before = await ctx.db
     .query("events")
     .withIndex("by_job", (q) => q.eq("jobId", event.jobId).eq("seq", event.seq - 1))

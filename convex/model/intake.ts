@@ -1,16 +1,19 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
+import * as Lease from "../domain/lease.js";
 import { rowOf } from "../domain/lifecycle.js";
 import { signature } from "../domain/labels.js";
 import { titleOf } from "../domain/submission.js";
 import * as Clock from "../lib/clock.js";
 import { fail } from "../lib/errors.js";
-import type { DependencyPolicy, JobSpec, JobState } from "../protocol/job.js";
+import type { DependencyPolicy, JobSpec } from "../protocol/job.js";
 import { ATTEMPTS_DEFAULT } from "../protocol/limits.js";
 import * as Admission from "./admission.js";
-import { waiting } from "./change.js";
+import { assigned, type Patch, waiting } from "./change.js";
 import * as Dependencies from "./dependencies.js";
+import * as Direct from "./direct.js";
 import * as Dispatcher from "./dispatcher.js";
+import type * as Slots from "./slots.js";
 import * as Timeline from "./timeline.js";
 import * as Timer from "./timer.js";
 
@@ -43,30 +46,20 @@ export async function put(
   const { open, isHeld } = requirePrerequisites(submission);
   const lane = signature(submission.labels);
   const unmet = open.length;
-  const { patch } = isHeld
-    ? { patch: waiting(ctx, { reason: "approval", since: at }) }
-    : await Admission.enter(
-        ctx,
-        { priority, submittedBy, lane, attempt: 0, ...defined({ concurrencyKey, runAt }), unmet },
-        at,
-      );
-  const { readyTs, gate, deadlineAt, rank, state } = {
-    rank: 0,
-    state: PENDING,
-    gate: undefined,
-    deadlineAt: undefined,
-    readyTs: undefined,
-    ...patch,
-  };
+  const applicant = { priority, submittedBy, lane, unmet, ...defined({ concurrencyKey, runAt }) };
+  const { placed, dispatcher, slot } = isHeld
+    ? { placed: waiting(ctx, { reason: "approval", since: at }) }
+    : await place(ctx, { ...applicant, attempt: 0 }, at);
+  const { state, rank, attempt, token, ...more } = { ...NEW, ...placed };
   const jobId = await ctx.db.insert("jobs", {
     ...{ spec, submittedBy, priority, lane, state, rank },
     promptId: await ctx.db.insert("prompts", { text: prompt }),
     title: titleOf(prompt),
     ...defined({ idempotencyKey: submission.idempotency?.key, concurrencyKey, runAt, origin }),
     ...(unmet === 0 ? {} : { unmet, onDependencyFailure: submission.onDependencyFailure }),
-    ...defined({ readyTs, gate, deadlineAt }),
-    attempt: 0,
-    token: 0,
+    ...defined(more),
+    attempt,
+    token,
     attemptsMax: spec.limits.attemptsMax ?? ATTEMPTS_DEFAULT,
     charged: 0,
     interruptions: 0,
@@ -76,14 +69,44 @@ export async function put(
   await Dependencies.link(ctx, jobId, open);
   await Timeline.append(ctx, {
     ...{ jobId, seq: 0, at, cause: "submit", from: "none", to: rowOf(state, false) },
-    ...{ actor: submittedBy, attempt: 0, token: 0 },
+    ...{ actor: submittedBy, attempt, token },
+    ...(slot === undefined ? {} : { executorId: slot.executorId }),
   });
-  if (state.kind === "pending") await Dispatcher.notify(ctx, "job");
-  if (deadlineAt !== undefined) await Timer.arm(ctx, deadlineAt);
+  if (state.kind === "pending") await Dispatcher.notify(ctx, "job", dispatcher);
+  const isArmed = slot !== undefined && !Lease.isBeyondLease(slot.leaseMs);
+  if (more.deadlineAt !== undefined && !isArmed) await Timer.arm(ctx, more.deadlineAt);
   return { jobId, deduplicated: false };
 }
 
-const PENDING: JobState = { kind: "pending" };
+type Placed = {
+  placed: Patch;
+  /** The row of the dispatcher, as it was read; of a job that is in the queue. */
+  dispatcher?: Dispatcher.Row | null;
+  /** The slot that was taken for the job. */
+  slot?: Slots.Taken;
+};
+
+/** Has a job wait for the first rule that keeps it from running, be assigned at once, or queue up. */
+async function place(
+  ctx: MutationCtx,
+  applicant: Admission.Applicant,
+  at: number,
+): Promise<Placed> {
+  const obstacle = await Admission.obstacle(ctx, applicant, at);
+  if (obstacle !== null) return { placed: obstacle.patch };
+  const dispatcher = await Dispatcher.read(ctx);
+  const slot = await Direct.takeSlot(ctx, applicant, dispatcher);
+  if (slot !== null) return { placed: assigned(NEW, slot, at), slot };
+  return { placed: (await Admission.queued(ctx, applicant, dispatcher)).patch, dispatcher };
+}
+
+/** A job as it begins, but for where it is placed. */
+const NEW: Patch & Pick<Doc<"jobs">, "state" | "rank" | "attempt" | "token"> = {
+  state: { kind: "pending" },
+  rank: 0,
+  attempt: 0,
+  token: 0,
+};
 
 /** The latest job of this submitter under the same key, if it is not older than the window. */
 async function findEarlier(

@@ -86,8 +86,11 @@ export async function firstOfPoolsAfter(
   ).first();
 }
 
+/** What an assignment needs to know of the slot it used up. */
+export type Taken = Pick<Doc<"slots">, "executorId" | "ordinal" | "leaseMs">;
+
 /** Uses a slot up; null when it is gone already. */
-export async function take(ctx: MutationCtx, slotId: Id<"slots">): Promise<Doc<"slots"> | null> {
+export async function take(ctx: MutationCtx, slotId: Id<"slots">): Promise<Taken | null> {
   const slot = await ctx.db.get("slots", slotId);
   if (slot !== null) await ctx.db.delete("slots", slotId);
   return slot;
@@ -98,6 +101,7 @@ async function insert(ctx: MutationCtx, executor: Doc<"executors">, ordinal: num
     executorId: executor._id,
     ordinal,
     pool: signature(executor.labels),
+    leaseMs: executor.leaseMs,
     freedTs: ctx.db.vars.commitTs,
   });
 }

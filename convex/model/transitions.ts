@@ -16,6 +16,7 @@ import type { JobState } from "../protocol/job.js";
 import * as Admission from "./admission.js";
 import * as Attempts from "./attempts.js";
 import {
+  assigned,
   atRest,
   type Happening,
   type JobEvent,
@@ -56,7 +57,8 @@ export async function transit(
   if (next.to === "pending") await Dispatcher.notify(ctx, "job");
   // Armed for an earlier deadline of the job, the chain fires by then and looks at the new one.
   const armedFor = job.deadlineAt ?? Infinity;
-  if (patch.deadlineAt !== undefined && patch.deadlineAt < armedFor) {
+  const isArmed = event.kind === "assign" && !Lease.isBeyondLease(event.leaseMs);
+  if (patch.deadlineAt !== undefined && patch.deadlineAt < armedFor && !isArmed) {
     await Timer.arm(ctx, patch.deadlineAt);
   }
   return { state: patch.state ?? job.state, gate: "gate" in patch ? patch.gate : job.gate };
@@ -79,7 +81,7 @@ type Step = { event: StepEvent; to: Target; at: number };
 async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: Step): Promise<Next> {
   switch (event.kind) {
     case "assign":
-      return assign(job, { event, at });
+      return { to: "assigned", patch: assigned(job, event, at) };
     case "start":
       return start(job, at);
     case "phase":
@@ -143,29 +145,6 @@ function stepAside(
       return { to: "waiting", patch: { ...patch, runAt: until } };
     }
   }
-}
-
-function assign(
-  job: Doc<"jobs">,
-  { event, at }: { event: Extract<JobEvent, { kind: "assign" }>; at: number },
-): Next {
-  const { executorId } = event;
-  const attempt = job.attempt + 1;
-  const token = job.token + 1;
-  const state: JobState = { kind: "assigned", executorId, assignedAt: at };
-  const deadlineAt = Lease.startDeadline(at);
-  const slot = event.ordinal;
-  const patch = {
-    state,
-    attempt,
-    token,
-    deadlineAt,
-    slot,
-    held: true,
-    live: Attempts.opened(),
-    readyTs: undefined,
-  } as const;
-  return { to: "assigned", patch };
 }
 
 function start(job: Doc<"jobs">, at: number): Next {

@@ -118,6 +118,8 @@ export const LABEL_CHARS_MAX = 64;
 export const VERSION_CHARS_MAX = 100;
 /** Free slots and jobs that one dispatch pass looks at. */
 export const DISPATCH_BATCH = 32;
+/** Submissions closer to each other than this are served together, by the dispatcher. */
+export const CALM_MS = 5;
 /** Executors and jobs that one reclaim pass takes back. */
 export const RECLAIM_BATCH = 32;
 

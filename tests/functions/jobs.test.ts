@@ -149,8 +149,8 @@ describe("reading", () => {
 
   test("events → oldest first, dense, with actor and token", async () => {
     const viewer = await world.user("viewer");
-    await world.executor("box", 1);
     const jobId = await world.submit();
+    await world.executor("box", 1);
     const events = await viewer.query(api.jobs.events, { jobId });
     expect(events.map((e) => [e.seq, e.cause, e.from, e.to, e.actor, e.token])).toEqual([
       [0, "submit", "none", "pending", "operator", 0],

@@ -49,7 +49,7 @@ describe("the straight life", () => {
       "running",
       "collecting",
     ]);
-    expect(shown.events.map((e) => e.cause)).toEqual(["submit", "assign", "start", "succeed"]);
+    expect(shown.events.map((e) => e.cause)).toEqual(["submit", "start", "succeed"]);
     expect(await assigned(executor)).toEqual([]);
   });
 

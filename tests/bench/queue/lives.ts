@@ -1,6 +1,7 @@
 /** The lives of a job whose cost is counted. Each begins with an idle queue and ends with one. */
 import { api } from "../../../convex/_generated/api.js";
 import type { Id } from "../../../convex/_generated/dataModel.js";
+import { CALM_MS } from "../../../convex/protocol/limits.js";
 import type { Identity } from "../../../embedded/functions/types.js";
 import type { Run } from "./meter.js";
 import type { Claim, Executor, Place } from "./place.js";
@@ -36,7 +37,7 @@ export const LIFE_NAMES = Object.keys(LIVES) as LifeName[];
 export async function live(place: Place, life: LifeName): Promise<Run[]> {
   const executors = [await place.executor("one"), await place.executor("two")];
   const cast = { place, person: place.person(), executors };
-  await place.settle();
+  await place.advance(2 * CALM_MS);
   place.meter.take();
   await LIVES[life](cast);
   await place.settle();

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import path from "node:path";
+import { costOf } from "../bench/queue/figures.js";
+import { burst, BURST_JOBS, live, LIFE_NAMES, type LifeName } from "../bench/queue/lives.js";
+import type { Run } from "../bench/queue/meter.js";
+import { Place } from "../bench/queue/place.js";
+
+const root = path.resolve(import.meta.dirname, "../..");
+
+/**
+ * Function calls, documents read and documents written of each life: exact, and no aims. Whoever makes
+ * one dearer says why where this is changed; where they come from, docs/cost.md and `npm run bench:queue`
+ * tell.
+ */
+const COSTS: Record<LifeName, [calls: number, read: number, written: number]> = {
+  "straight success": [6, 20, 10],
+  "success with two phases and two log batches": [12, 36, 14],
+  "success with 30 log batches and 20 heartbeats": [66, 272, 75],
+  "one retry, then success": [16, 63, 27],
+  "reclaimed from a dead executor, then success": [16, 70, 29],
+  "its executor registers again, then success": [12, 53, 24],
+  "canceled while it runs": [8, 29, 13],
+};
+
+let place: Place;
+beforeAll(async () => {
+  place = await Place.open({ root, dataDir: null });
+});
+afterAll(() => place.close());
+
+const brief = (runs: readonly Run[]) => {
+  const { calls, read, written, conflicts } = costOf(runs);
+  expect(conflicts).toBe(0);
+  return [calls, read, written];
+};
+
+describe("what a job costs, counted by the engine", () => {
+  test.each(LIFE_NAMES)("%s", async (name) => {
+    expect(brief(await live(place, name))).toEqual(COSTS[name]);
+  });
+
+  test("a heartbeat re-runs no subscription, and costs the same every time", async () => {
+    const executor = await place.executor("beating", { slots: 4 });
+    place.meter.take();
+    await executor.heartbeat([]);
+    await place.settle();
+    const [first, ...more] = place.meter.take();
+    expect(more).toEqual([]);
+    expect(first).toMatchObject({ read: { executors: 1, leases: 2 }, written: { leases: 1 } });
+    await executor.goOffline();
+  });
+
+  test("64 jobs at once over eight executors of eight slots: at most these for each job", async () => {
+    const { read, written, conflicts } = costOf(await burst(place, { slots: 8 }));
+    expect(conflicts).toBe(0);
+    expect(read / BURST_JOBS).toBeLessThanOrEqual(23);
+    expect(written / BURST_JOBS).toBeLessThanOrEqual(12.1);
+  });
+});
