@@ -56,10 +56,18 @@ export class Files {
   /** Puts bytes on disk under a new key. They are a file once `insert` is committed. */
   async write(
     source: AsyncIterable<Uint8Array>,
-    of: { componentPath: string; contentType: string | null },
+    {
+      isKept = false,
+      ...of
+    }: {
+      componentPath: string;
+      contentType: string | null;
+      /** Until `release` however long that takes: for rows that become visible much later. */
+      isKept?: boolean;
+    },
   ): Promise<NewFile> {
     const key = randomUUID();
-    this.#uncommitted.set(key, this.#engine.clock.nowMs());
+    this.#uncommitted.set(key, isKept ? Infinity : this.#engine.clock.nowMs());
     try {
       return { ...of, key, ...(await this.blobs.write(key, source)) };
     } catch (error) {
@@ -84,6 +92,11 @@ export class Files {
     const { value: id } = await this.#engine.transact((tx) => this.insert(tx, file));
     this.#uncommitted.delete(file.key);
     return id;
+  }
+
+  /** Their rows are visible now, or will never be. */
+  release(keys: Iterable<string>): void {
+    for (const key of keys) this.#uncommitted.delete(key);
   }
 
   /** By the id of a row, or by the key that older code of users may hold. */
@@ -160,8 +173,7 @@ export class Files {
   async sweep(): Promise<void> {
     const oldest = this.#engine.clock.nowMs() - fileLimits.uncommittedMs;
     for (const key of await this.blobs.keys()) {
-      const since = this.#uncommitted.get(key);
-      if (since !== undefined && since > oldest) continue;
+      if ((this.#uncommitted.get(key) ?? 0) > oldest) continue;
       const tx = this.#engine.begin();
       const isFile = rowByKey(tx, key) !== null;
       tx.abort();

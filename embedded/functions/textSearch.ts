@@ -1,7 +1,8 @@
 /**
  * Text search: documents that hold at least one of the words asked for, the most relevant first
  * (BM25); the last word also matches as a prefix. There is no stored index: the table is read when
- * it is asked, so the cost grows with the table, and any change to it is a change of the answer.
+ * it is asked, so the cost grows with the table, and any change to it is a change of the answer. That
+ * is why a table that is searched has a bound.
  */
 import type { Value } from "convex/values";
 import { compareValues } from "convex/values";
@@ -19,6 +20,9 @@ const textSearchLimits = {
   filtersMax: 8,
   /** Longer words are no words. */
   termCharsMax: 32,
+  /** Of a table that is searched, by text or by vectors: all of it is read for each search. */
+  tableDocumentsMax: 32_768,
+  tableCharsMax: 64 * 1024 * 1024,
 } as const;
 
 /** Of BM25: how soon repeating a word stops to count, and how much long texts are held back. */
@@ -63,12 +67,26 @@ export function searchText(
     .map(({ found }, rank) => ({ key: encodeKey(rank), version: found.version }));
 }
 
-/** The whole table: read, but not counted against what the function may read. */
+/**
+ * The whole table: read, but not counted against what the function may read. Throws UserError when
+ * there is too much of it.
+ */
 export function everyDocument(tx: Transaction, table: Table): ScannedDocument[] {
+  const { tableDocumentsMax, tableCharsMax } = textSearchLimits;
   return tx.usage.paused(() => {
     const all: ScannedDocument[] = [];
+    let chars = 0;
     const rows = tx.scanIndex(tx.index(table, "by_creation_time"), { lo: "", hi: null }, "asc");
-    for (let row = rows.next(); row !== null; row = rows.next()) all.push(row);
+    for (let row = rows.next(); row !== null; row = rows.next()) {
+      chars += row.version.json.length;
+      if (all.length === tableDocumentsMax || chars > tableCharsMax) {
+        throw new UserError(
+          "SearchTableTooLarge",
+          `Table "${table.name}" is too large to be searched here (limit: ${tableDocumentsMax} documents, ${tableCharsMax} characters): this backend reads the whole table for a search. Keep what is searched in a table of its own, or deploy to Convex Cloud or the self-hosted Convex backend.`,
+        );
+      }
+      all.push(row);
+    }
     return all;
   });
 }

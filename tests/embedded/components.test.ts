@@ -173,6 +173,20 @@ describe("scheduling", () => {
   });
 });
 
+test("an export holds the tables of components, and an import puts them back where they were", async () => {
+  await mutate("own:bump", { which: "counter", key: "exported" });
+  await mutate("own:bump", { which: "second", key: "exported" });
+  await mutate("own:bump", { which: "second", key: "exported" });
+  const file = path.join(mkdtempSync(path.join(CACHE, "export-")), "all.zip");
+  expect((await convexCli(backend, ["export", "--path", file], APP)).code).toBe(0);
+  await mutate("own:bump", { which: "counter", key: "exported" });
+  await mutate("own:bump", { which: "second", key: "exported" });
+  const imported = await convexCli(backend, ["import", "-y", "--replace", file], APP);
+  expect([imported.code, imported.stderr]).toEqual([0, expect.stringContaining("Added")]);
+  expect(await query("own:get", { which: "counter", key: "exported" })).toBe(1);
+  expect(await query("own:get", { which: "second", key: "exported" })).toBe(2);
+});
+
 describe("HTTP mounts", () => {
   const get = async (at: string) => {
     const answer = await fetch(backend.siteUrl + at);

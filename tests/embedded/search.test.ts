@@ -5,6 +5,7 @@ import { makeFunctionReference } from "convex/server";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tokenize } from "../../embedded/functions/textSearch.js";
 import { cosine } from "../../embedded/functions/vectorSearch.js";
+import { bundle, call, openWithFixtures, valueOf } from "./coreSupport.js";
 import {
   deploy,
   httpClient,
@@ -91,6 +92,37 @@ describe("text search", () => {
     expect(new Set(seen).size).toBe(5);
     expect(seen).toHaveLength(5);
   });
+});
+
+test("a table that is too large is not searched: the error says the bound and what to do", async () => {
+  const opened = await openWithFixtures();
+  const schema = `
+    import { defineSchema, defineTable } from "convex/server";
+    import { v } from "convex/values";
+    export default defineSchema({
+      notes: defineTable({ body: v.string() }).searchIndex("by_body", { searchField: "body" }),
+    });`;
+  const notes = `
+    import { mutationGeneric, queryGeneric } from "convex/server";
+    export const fill = mutationGeneric(async (ctx, { count }) => {
+      for (let n = 0; n < count; n += 1) await ctx.db.insert("notes", { body: "x" });
+    });
+    export const find = queryGeneric(async (ctx) => (await ctx.db.query("notes")
+      .withSearchIndex("by_body", (q) => q.search("body", "x")).take(1)).length);`;
+  const push = await bundle({ modules: { notes }, schema });
+  await opened.deployment.activate(await opened.deployment.analyze(push));
+  const fill = async (count: number) =>
+    valueOf(await opened.runner.mutation(call("notes:fill", { count })));
+  // A mutation writes 16,000 documents at most.
+  await fill(16_000);
+  await fill(16_000);
+  await fill(768);
+  expect(valueOf(await opened.runner.query(call("notes:find")))).toBe(1);
+  await fill(1);
+  const refused = await opened.runner.query(call("notes:find"));
+  expect(refused).toMatchObject({ ok: false, error: { code: "SearchTableTooLarge" } });
+  expect(!refused.ok && refused.error.message).toContain("limit: 32768 documents");
+  await opened.close();
 });
 
 describe("vector search", () => {

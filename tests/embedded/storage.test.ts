@@ -5,6 +5,9 @@ import path from "node:path";
 import { makeFunctionReference } from "convex/server";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fileLimits, MemoryBlobs, measured } from "../../embedded/files/blobs.js";
+import { Engine } from "../../embedded/engine/engine.js";
+import { Files } from "../../embedded/files/files.js";
+import { MemoryStore } from "../../embedded/store/memoryStore.js";
 import { parseRange } from "../../embedded/http/storageApi.js";
 import { waitFor } from "../support/waitFor.js";
 import { httpClient, startDeployed, TestClient, type BackendProcess } from "./wireSupport.js";
@@ -169,6 +172,30 @@ test("files and upload URLs outlive a crash; bytes without a row do not", async 
   expect(existsSync(path.join(before.dataDir, "filesPartial", "half"))).toBe(false);
   const moved = second.replace(before.url, after.url);
   expect(await post(moved, "with the old URL")).toMatchObject([200, {}]);
+});
+
+test("bytes whose row is long in coming are swept, but not those that an import keeps", async () => {
+  const clock = { ms: 1_000_000, nowMs: () => clock.ms };
+  const engine = new Engine({ store: new MemoryStore(), clock });
+  const blobs = new MemoryBlobs();
+  const stored = new Files({ engine, blobs, cloudUrl: "" });
+  const write = (isKept: boolean) => {
+    const bytes = (async function* () {
+      yield await Promise.resolve(Buffer.from("bytes"));
+    })();
+    return stored.write(bytes, { componentPath: "", contentType: null, isKept });
+  };
+  const kept = await write(true);
+  const forgotten = await write(false);
+  await stored.sweep();
+  expect(await blobs.keys()).toHaveLength(2);
+  clock.ms += fileLimits.uncommittedMs + 1;
+  await stored.sweep();
+  expect(await blobs.keys()).toEqual([kept.key]);
+  expect(forgotten.key).not.toBe(kept.key);
+  stored.release([kept.key]);
+  await stored.sweep();
+  expect(await blobs.keys()).toEqual([]);
 });
 
 describe("bounds", () => {

@@ -1,7 +1,7 @@
 /** Exports and imports by the official CLI, against real processes. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { strFromU8, unzipSync } from "fflate";
+import { strFromU8, strToU8, unzipSync, zipSync } from "fflate";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tableNumberOf } from "../../embedded/values/ids.js";
 import { tempDir } from "../support/tempDir.js";
@@ -100,6 +100,54 @@ describe("a round trip through a zip file", () => {
     expect(kept.map(({ n }) => n)).toEqual([7, 8]);
     const [imported, added] = kept.map(({ _id }) => tableNumberOf(_id));
     expect(added).toBe(imported);
+  });
+});
+
+describe("zip files of others", () => {
+  const zipOf = (name: string, entries: Record<string, string>): string => {
+    const file = path.join(folder, name);
+    const bytes = Object.entries(entries).map(([at, text]) => [at, strToU8(text)] as const);
+    writeFileSync(file, zipSync(Object.fromEntries(bytes)));
+    return file;
+  };
+  const plain = { "rows/documents.jsonl": '{"tag":"plain","n":1}\n{"tag":"plain","n":2}\n' };
+  let backend: BackendProcess;
+  beforeAll(async () => {
+    backend = await startDeployed();
+  });
+
+  test.each([
+    ["without a description of its tables", {}],
+    ["with the description of an older Convex", { type: "object", fields: { tag: "string" } }],
+  ])("one %s imports as it is", async (name, shape) => {
+    const described =
+      "type" in shape ? { "rows/generated_schema.jsonl": `${JSON.stringify(shape)}\n` } : {};
+    const file = zipOf(`${name}.zip`, { "README.md": "text", ...described, ...plain });
+    expect(await importInto(backend, "--replace", file)).toMatchObject({ code: 0 });
+    const listed = await httpClient(backend).query(rows.list, { tag: "plain" });
+    expect(listed.map(({ n }) => n)).toEqual([1, 2]);
+  });
+
+  test.each([
+    [
+      "a description with int64, which such files write as text",
+      { "rows/generated_schema.jsonl": '{"n":"int64"}\n', ...plain },
+      "do not tell int64 and bytes from text",
+    ],
+    [
+      "documents of a component that is not there",
+      { "_components/gone/rows/documents.jsonl": '{"tag":"x","n":1}\n' },
+      'There is no component "gone" here',
+    ],
+    [
+      "documents of a component that is not there, nested",
+      { "_components/gone/_components/in/rows/documents.jsonl": '{"tag":"x","n":1}\n' },
+      'There is no component "gone/in" here',
+    ],
+  ])("%s → exit 1 with the reason, and nothing is changed", async (name, entries, reason) => {
+    const ended = await importInto(backend, "--replace", zipOf(`${name}.zip`, entries));
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining(reason)]);
+    expect(await httpClient(backend).query(rows.list, { tag: "x" })).toEqual([]);
   });
 });
 

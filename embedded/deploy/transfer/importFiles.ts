@@ -59,7 +59,7 @@ export class FileWriter {
   readonly #target: Table;
   readonly #staged: Table;
   #incoming: Incoming | null = null;
-  #count = 0;
+  readonly #keys: string[] = [];
 
   /** Throws ImportError when there are files that may not be replaced. */
   constructor(options: FileWriterOptions) {
@@ -85,7 +85,7 @@ export class FileWriter {
   }
 
   get written(): number {
-    return this.#count;
+    return this.#keys.length;
   }
 
   get takeOver(): TakeOver[] {
@@ -101,6 +101,7 @@ export class FileWriter {
     this.#incoming = null;
     bytes.end();
     const file = await written;
+    this.#keys.push(file.key);
     if (row.sha256 !== undefined && !isSameHash(row.sha256, file.sha256)) {
       throw new ImportError(
         `The file ${id} is damaged: its content does not have the recorded hash.`,
@@ -118,13 +119,13 @@ export class FileWriter {
     await this.#options.engine.transact((tx) => {
       tx.restoreInto(this.#staged, document);
     });
-    this.#count += 1;
   }
 
-  /** Bytes that came for nothing are swept as any without a row. */
-  abandon(): void {
+  /** After the end, good or bad: bytes that came for nothing are swept as any without a row. */
+  close(): void {
     this.#incoming?.bytes.destroy();
     this.#incoming?.written.catch(() => undefined);
+    this.#options.files.release(this.#keys);
   }
 
   #open(id: string): Incoming {
@@ -134,7 +135,11 @@ export class FileWriter {
     }
     const bytes = new PassThrough();
     const { componentPath, contentType = null } = row;
-    const written = this.#options.files.write(bytes, { componentPath, contentType });
+    const written = this.#options.files.write(bytes, {
+      componentPath,
+      contentType,
+      isKept: true,
+    });
     return { row, bytes, written };
   }
 }

@@ -182,8 +182,10 @@ const DOCUMENTS = /^(.*\/)?([^/]+)\/documents\.jsonl$/;
 const SCHEMA = /^(.*\/)?([^/]+)\/generated_schema\.jsonl$/;
 const STORED_FILE = /^(.*\/)?_storage\/([^/.]+)(?:\.[^/]+)?$/;
 const TABLES = "_tables";
-/** Values are written without loss; older exports need a guess for int64 and bytes. */
+/** Values are written without loss. Older exports describe the documents instead. */
 const LOSSLESS = '"uniform"';
+/** In such a description: what those exports wrote as text or as numbers. */
+const NEEDS_GUESS = /int64|bytes|float|nan|inf/i;
 
 /** What an entry of the zip is by its name; null for what is of no interest. */
 function entryReader(name: string, base: string): ToEntries | null {
@@ -232,7 +234,7 @@ function schemaReader(table: string): ToEntries {
   const cutter = new LineCutter();
   return (bytes, isLast) => {
     for (const line of cutter.push(bytes, isLast)) {
-      if (line.trim() === LOSSLESS) continue;
+      if (line.trim() === LOSSLESS || !NEEDS_GUESS.test(line)) continue;
       throw new ImportError(
         `Table "${table}" was exported by a Convex version whose files do not tell int64 and bytes from text; export it again with a newer one.`,
       );

@@ -57,6 +57,8 @@ export type ImportOptions = {
     table: { componentPath: string; name: string },
     tableOfId: TableOfId,
   ) => DocumentCheck | null;
+  /** Whether the deployment has the component. */
+  isMounted: (componentPath: string) => boolean;
   log: EventLog;
 };
 
@@ -113,6 +115,7 @@ export class Imports {
     });
     await this.#guard(id, form.uploadToken, async () => {
       const survey = await surveyImport(source);
+      this.#assertMounted(survey);
       const plan = planImport(engine, survey, mode);
       this.#waiting.set(id, { token: form.uploadToken, source, survey, mode, plan });
       await this.#note(id, {
@@ -176,7 +179,6 @@ export class Imports {
       if (plan.files.size > 0) {
         const opened = new FileWriter({ engine, files, mode, importId: id, rows: plan.files });
         fileWriter = opened;
-        // Last, because bytes without a visible row are swept after a while.
         await this.#each(source, async (entry) => {
           if (entry.kind === "file") await opened.add(entry);
         });
@@ -186,9 +188,10 @@ export class Imports {
       }
       await writer.finish(fileWriter?.takeOver ?? []);
     } catch (error) {
-      fileWriter?.abandon();
       writer.abandon();
       throw error;
+    } finally {
+      fileWriter?.close();
     }
     // Bytes of the files that were replaced.
     if (fileWriter !== null) await files.sweep();
@@ -218,6 +221,16 @@ export class Imports {
       if (number === null) return null;
       return numbers.get(number) ?? tableByNumber(catalog, componentPath, number)?.name ?? null;
     });
+  }
+
+  /** Data of a component that nothing uses could be neither read nor changed. */
+  #assertMounted({ tables, files }: Survey): void {
+    for (const { componentPath } of [...tables.values(), ...files.values()]) {
+      if (componentPath === "" || this.#options.isMounted(componentPath)) continue;
+      throw new ImportError(
+        `There is no component "${componentPath}" here: deploy an app that uses it, then import the file again.`,
+      );
+    }
   }
 
   /** Turns a failure into the import's state. */

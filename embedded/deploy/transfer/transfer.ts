@@ -27,6 +27,8 @@ export async function openTransfer(options: {
     engine,
     dataDir,
     files,
+    isMounted: (componentPath) =>
+      Object.hasOwn(deployment.current()?.instances ?? {}, componentPath),
     checkOf: ({ componentPath, name }, tableOfId) => {
       const schema = definitionAt(deployment.current(), componentPath)?.schema ?? null;
       const { tables } = schemaTables(schema, { componentId: componentPath, tableOfId });
