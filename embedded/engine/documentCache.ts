@@ -1,6 +1,10 @@
 import type { SpaceId } from "../store/store.js";
 import type { DocumentVersion } from "./documents.js";
 
+/** Of the balance of misses against hits: who has so many more misses is cold, and it remembers no more. */
+const COLD_FROM = 8;
+const MISSES_MAX = 32;
+
 /** Characters of JSON in one generation; there are two, and parsed values take a few times that. */
 const GENERATION_CHARS_MAX = 4 * 1024 * 1024;
 
@@ -35,8 +39,23 @@ class Generation {
 export class DocumentCache {
   #young = new Generation();
   #old = new Generation();
+  readonly #misses = new Map<SpaceId, number>();
 
+  /** Looks for a document that somebody wants to have. */
   get(space: SpaceId, key: string): DocumentVersion | undefined {
+    const found = this.peek(space, key);
+    const misses = this.#misses.get(space) ?? 0;
+    if (found === undefined) this.#misses.set(space, Math.min(misses + 1, MISSES_MAX));
+    else if (misses > 0) this.#misses.set(space, misses - 1);
+    return found;
+  }
+
+  /** Whether documents of the space have lately been wanted and not found. */
+  isCold(space: SpaceId): boolean {
+    return (this.#misses.get(space) ?? 0) >= COLD_FROM;
+  }
+
+  peek(space: SpaceId, key: string): DocumentVersion | undefined {
     const young = this.#young.get(space, key);
     if (young !== undefined) return young;
     const old = this.#old.get(space, key);

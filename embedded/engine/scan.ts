@@ -6,6 +6,8 @@ import type { WriteSet } from "./writeSet.js";
 
 /** Rows asked of the store at once: few at first, since most readers stop early. */
 const FIRST_CHUNK_ROWS = 16;
+/** The same where documents are seldom in memory: then they come with their rows at once. */
+const FIRST_COLD_ROWS = 4;
 const CHUNK_ROWS_MAX = 512;
 /** Who has taken a first chunk gets the next rows with their documents, which may be large. */
 const DOCUMENT_ROWS_MAX = 64;
@@ -84,16 +86,13 @@ export class RangeScan {
     const { space, documents, order } = this.#scan;
     const { history, ts } = this.#source;
     const isFirst = this.#chunkRows === FIRST_CHUNK_ROWS;
+    const range = { space, ...this.#rest, order };
+    const isCold = isFirst && history.cache.isCold(documents);
+    const withDocuments = isFirst ? FIRST_COLD_ROWS : DOCUMENT_ROWS_MAX;
     const spec =
-      isFirst || isDocumentSpace(space)
-        ? { space, ...this.#rest, order, limit: this.#chunkRows }
-        : {
-            space,
-            ...this.#rest,
-            order,
-            limit: Math.min(this.#chunkRows, DOCUMENT_ROWS_MAX),
-            documents,
-          };
+      isDocumentSpace(space) || (isFirst && !isCold)
+        ? { ...range, limit: this.#chunkRows }
+        : { ...range, limit: Math.min(this.#chunkRows, withDocuments), documents };
     const chunk = history.scan(spec, ts);
     this.#chunkRows = Math.min(this.#chunkRows * 4, CHUNK_ROWS_MAX);
     this.#isExhausted = chunk.isExhausted;

@@ -16,7 +16,7 @@ const WIRE: Readonly<Record<string, "text" | "any">> = {
 };
 
 type Field = { name: string; isOptional: boolean; type: ts.TypeNode };
-export type Shape = { type: string; fields: readonly Field[] };
+type Shape = { type: string; fields: readonly Field[] };
 
 const source = ts.createSourceFile(FILE, readFileSync(FILE, "utf8"), ts.ScriptTarget.Latest, true);
 const aliases = new Map(
