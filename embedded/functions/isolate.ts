@@ -16,7 +16,7 @@ import type { Execution } from "./execution.js";
 import { FunctionFailure } from "./failure.js";
 import { IMPORT_STRETCH_MS, stuckText } from "./functionTimes.js";
 import { defineGlobals, type HostHooks, type IsolateKind } from "./isolateGlobals.js";
-import { Pump } from "./pump.js";
+import { pump } from "./pump.js";
 
 /** Deployed modules, compiled once and evaluated in each isolate. */
 export class ModuleSet {
@@ -102,9 +102,9 @@ export class Isolate {
   #body: () => void = () => undefined;
   /** Calls user code, and tells how it ended, within the stretch in which it ends. */
   readonly watch: Watcher;
-  readonly #pump = new Pump(() => {
+  readonly #look = () => {
     this.enter(() => undefined);
-  });
+  };
 
   constructor(
     kind: IsolateKind,
@@ -192,13 +192,13 @@ export class Isolate {
 
   /** Lets user code go on that waits for promises of the host, for as long as the run lasts. */
   keepGoing(): void {
-    this.#pump.start();
+    pump.start(this.#look);
   }
 
   /** Stops timers that user code left running. */
   dispose(): void {
     this.execution = null;
-    this.#pump.stop();
+    pump.stop(this.#look);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }

@@ -55,6 +55,17 @@ const LOOPS = `
     for await (const text of piped) seen.push(text);
     return seen;
   });
+  export const quiet = actionGeneric(async () => {
+    const signal = AbortSignal.timeout(20);
+    const stream = new ReadableStream({
+      start: (controller) => signal.addEventListener("abort", () => controller.enqueue("aborted")),
+    });
+    const { value } = await stream.getReader().read();
+    const { readable, writable } = new TransformStream();
+    const writer = writable.getWriter();
+    void writer.write("read");
+    return [value, (await readable.getReader().read()).value];
+  });
   export const throwsInTimer = actionGeneric(async () => {
     setTimeout(() => { throw new Error("thrown by a timer"); }, 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -135,6 +146,11 @@ describe("code that waits goes on when there is an answer", () => {
       "timer",
       "piped",
     ]);
+  });
+
+  test("of host promises that timers and turns of the host settle, while nothing else happens", async () => {
+    const outcome = await backend.runner.action(call("loops:quiet"));
+    expect(valueOf(outcome)).toEqual(["aborted", "read"]);
   });
 
   test("what a timer throws is the action's failure", async () => {
