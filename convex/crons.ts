@@ -8,4 +8,5 @@ crons.interval("roll up metrics", { minutes: 1 }, internal.metrics.tick, {});
 crons.interval("evaluate alerts", { minutes: 1 }, internal.alerts.evaluate, {});
 crons.interval("audit the queue", { minutes: 10 }, internal.selfAudit.begin, {});
 crons.interval("delete what is old", { hours: 1 }, internal.retention.begin, {});
+crons.interval("delete files of nobody", { hours: 1 }, internal.files.sweep, {});
 export default crons;

@@ -13,6 +13,7 @@ import {
 import * as Assertions from "./model/assertions.js";
 import * as Attempts from "./model/attempts.js";
 import * as Audit from "./model/audit.js";
+import * as Checkpoints from "./model/checkpoints.js";
 import * as Enrolments from "./model/enrolments.js";
 import * as Executors from "./model/executors.js";
 import * as Jobs from "./model/jobs.js";
@@ -226,12 +227,20 @@ export const start = executorMutation({
   returns: work,
   handler: async (ctx, args) => {
     const job = await Attempts.requireToken(ctx, ctx.executor, args);
-    if (job.state.kind === "assigned") {
+    const isFirstAsk = job.state.kind === "assigned";
+    if (isFirstAsk) {
       const actor = Executors.actorOf(ctx.executor);
       await Jobs.apply(ctx, job, { event: { kind: "start" }, actor });
     }
     const { sessionId } = Attempts.liveOf(job);
-    return { ...job.spec, prompt: await Jobs.prompt(ctx, job), sessionId };
+    const resume = await Checkpoints.offer(ctx, job, isFirstAsk);
+    return {
+      ...job.spec,
+      prompt: await Jobs.prompt(ctx, job),
+      sessionId,
+      ...(job.commit === undefined ? {} : { commit: job.commit }),
+      ...(resume === null ? {} : { resume }),
+    };
   },
 });
 

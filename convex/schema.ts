@@ -13,6 +13,7 @@ import { alertRow, alertSettings, deliveryStatus, disk, messageKind } from "./pr
 import { part, verdict, violation } from "./protocol/selfAudit.js";
 import { retentionDays, retentionKind, retentionRun, rowCounts } from "./protocol/retention.js";
 import { bucket, level, sample } from "./protocol/metrics.js";
+import { fileTables } from "./lib/fileTables.js";
 import { identityTables } from "./lib/identityTables.js";
 import { queueTables } from "./lib/queueTables.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
@@ -82,6 +83,11 @@ export default defineSchema({
     failures: v.array(v.object({ reason: failureReason, count: v.number() })),
     /** Number of event rows. */
     events: v.number(),
+    /** The commit its ref was at when first looked up: later attempts run on the same. */
+    commit: v.optional(v.string()),
+    /** Attempts that went on where an earlier one was, and those that could not. */
+    resumed: v.optional(v.number()),
+    startedOver: v.optional(v.number()),
   })
     .index("by_ready", ["state.kind", "lane", "priority", "rank", "readyTs"])
     .index("by_age", ["state.kind", "lane", "readyTs"])
@@ -250,6 +256,7 @@ export default defineSchema({
   }).index("by_attempt", ["jobId", "attempt", "index"]),
 
   ...identityTables,
+  ...fileTables,
 
   /** One-time invitations for executors. Written by model/enrolments. Deleted by use and prune. */
   enrolments: defineTable({

@@ -16,6 +16,10 @@ export const EVENT_KINDS = [
   "start",
   /** The executor reached the next phase. */
   "phase",
+  /** It goes on from a checkpoint of an earlier attempt. */
+  "resume",
+  /** A checkpoint was there and could not be used. */
+  "startOver",
   "succeed",
   /** The attempt failed, or ran out of time. */
   "fail",
@@ -65,6 +69,8 @@ const refuseAll: Record<EventKind, Cell> = {
   assign: "refuse",
   start: "refuse",
   phase: "refuse",
+  resume: "refuse",
+  startOver: "refuse",
   succeed: "refuse",
   fail: "refuse",
   interrupt: "refuse",
@@ -112,6 +118,8 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
   running: {
     ...refuseAll,
     phase: move("running"),
+    resume: move("running"),
+    startOver: move("running"),
     succeed: end("succeeded"),
     fail: end("decide"),
     interrupt: end("decide"),
@@ -122,6 +130,8 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
   canceling: {
     ...refuseAll,
     phase: move("canceling"),
+    resume: move("canceling"),
+    startOver: move("canceling"),
     succeed: end("canceled"),
     fail: end("canceled"),
     interrupt: end("canceled"),

@@ -13,6 +13,8 @@ export type Policy = {
   capMs: number;
   /** How often this reason may end an attempt before the job fails with it; null is no own cap. */
   occurrencesMax: number | null;
+  /** Whether the next attempt goes on from the last checkpoint: not where the conversation is at fault. */
+  resumes: boolean;
   /** Whether the executor gets no more work until it registers again or is resumed. */
   isExecutorUnhealthy: boolean;
 };
@@ -26,8 +28,11 @@ const final: Policy = {
   baseMs: 0,
   capMs: 0,
   occurrencesMax: null,
+  resumes: true,
   isExecutorUnhealthy: false,
 };
+/** The conversation itself led there: the next attempt begins anew. */
+const anew = (policy: Policy): Policy => ({ ...policy, resumes: false });
 const again = (baseMs: number, capMs: number, occurrencesMax: number | null): Policy => ({
   ...final,
   retryable: true,
@@ -53,11 +58,11 @@ export const POLICIES: Record<FailureReason, Policy> = {
   apiError: again(5 * SECOND, 5 * MINUTE, 6),
   apiRejected: final,
   cliKilled: again(SECOND, 30 * SECOND, 2),
-  cliError: again(5 * SECOND, MINUTE, null),
+  cliError: anew(again(5 * SECOND, MINUTE, null)),
   timedOut: again(5 * SECOND, MINUTE, 2),
   maxTurns: final,
   maxBudget: final,
-  noResult: again(5 * SECOND, MINUTE, 2),
+  noResult: anew(again(5 * SECOND, MINUTE, 2)),
   outputTooLarge: final,
   // A job that takes its machine down with it must not take them all.
   leaseExpired: { ...free, occurrencesMax: 5 },
@@ -67,7 +72,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   revoked: free,
   requeued: free,
   tooManyInterruptions: final,
-  internal: again(5 * SECOND, MINUTE, 3),
+  internal: anew(again(5 * SECOND, MINUTE, 3)),
 };
 
 /** What is known of a job when an attempt ends, that attempt included. */

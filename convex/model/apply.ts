@@ -6,6 +6,7 @@ import { isInPlay } from "../domain/waiting.js";
 import type { JobState } from "../protocol/job.js";
 import { DEPENDENTS_PER_STEP, LET_IN_PER_STEP } from "../protocol/limits.js";
 import type { Happening } from "./change.js";
+import * as Checkpoints from "./checkpoints.js";
 import * as Controls from "./controls.js";
 import * as Dependencies from "./dependencies.js";
 import * as Gates from "./gates.js";
@@ -29,6 +30,7 @@ export async function apply(
     }
   }
   if (!isTerminal(job.state.kind) && isTerminal(state.kind)) {
+    if (job.attempt > 0) await Checkpoints.drop(ctx, job._id);
     await settleDependents(ctx, job._id, state.kind === "succeeded");
   }
   return state;

@@ -133,6 +133,11 @@ export async function list(ctx: QueryCtx, job: Doc<"jobs">, limit: number): Prom
   return [...live, ...(await ended(ctx, job._id, limit - live.length))];
 }
 
+/** The attempt that ended last; null before one did. */
+export async function lastEnded(ctx: QueryCtx, jobId: Id<"jobs">): Promise<AttemptView | null> {
+  return (await ended(ctx, jobId, 1))[0] ?? null;
+}
+
 async function ended(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<AttemptView[]> {
   const rows = await ctx.db
     .query("attempts")
@@ -145,13 +150,14 @@ async function ended(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<A
 /** An attempt that has ended, as people see it. */
 function view(row: Doc<"attempts">): AttemptView {
   const { attempt, token, executorId, assignedAt, sessionId, phases, end } = row;
-  const { startedAt, spawnedAt, commit, report } = row;
+  const { startedAt, spawnedAt, commit, report, resumption } = row;
   return {
     ...{ attempt, token, executorId, assignedAt, sessionId, phases, end },
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(spawnedAt === undefined ? {} : { spawnedAt }),
     ...(commit === undefined ? {} : { commit }),
     ...(report === undefined ? {} : { report }),
+    ...(resumption === undefined ? {} : { resumption }),
   };
 }
 

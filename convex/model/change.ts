@@ -2,6 +2,7 @@ import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import * as Lease from "../domain/lease.js";
 import type { Row } from "../domain/lifecycle.js";
+import type { Resumption } from "../protocol/checkpoint.js";
 import type { AttemptReport, FailureReason, JobState, Phase, WaitReason } from "../protocol/job.js";
 
 import * as Attempts from "./attempts.js";
@@ -20,6 +21,7 @@ export type JobEvent =
   | { kind: "snooze"; until: number }
   | { kind: "park"; reason: WaitReason; gate: string }
   | { kind: "phase"; phase: Phase; commit?: string; spawnedAt?: number }
+  | { kind: "resume" | "startOver"; message: string; resumption: Resumption }
   | { kind: "succeed"; report: AttemptReport }
   | Ending<"fail">
   | Ending<"interrupt">
@@ -61,7 +63,8 @@ type Optional =
   | "live"
   | "gate"
   | "runAt"
-  | "unmet";
+  | "unmet"
+  | "commit";
 /** As ctx.db.patch takes it: undefined removes an optional field. */
 export type Patch = Partial<Omit<Doc<"jobs">, "_id" | "_creationTime" | Optional>> & {
   [Field in Optional]?: Doc<"jobs">[Field] | undefined;

@@ -137,5 +137,8 @@ export function view(job: Doc<"jobs">): JobView {
     attemptsMax: job.attemptsMax,
     charged: job.charged,
     interruptions: job.interruptions,
+    ...(job.commit === undefined ? {} : { commit: job.commit }),
+    ...(job.resumed === undefined ? {} : { resumed: job.resumed }),
+    ...(job.startedOver === undefined ? {} : { startedOver: job.startedOver }),
   };
 }

@@ -18,7 +18,9 @@ import type {
   RetentionStep,
   RowCounts,
 } from "../protocol/retention.js";
+import * as Artifacts from "./artifacts.js";
 import * as Batches from "./batches.js";
+import * as Checkpoints from "./checkpoints.js";
 import * as Dependencies from "./dependencies.js";
 import * as Expired from "./expired.js";
 import { older } from "./older.js";
@@ -235,6 +237,10 @@ function countJob(job: Doc<"jobs">, count: Count): true {
  */
 async function removeJob(ctx: MutationCtx, job: Doc<"jobs">, count: Count): Promise<boolean> {
   if (!(await removeLogs(ctx, job._id, count))) return false;
+  const artifacts = await Artifacts.remove(ctx, job._id, PRUNE_CHUNKS);
+  if (artifacts > 0) count("artifacts", artifacts);
+  if (artifacts === PRUNE_CHUNKS) return false;
+  await Checkpoints.drop(ctx, job._id);
   const attempts = await ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", job._id))

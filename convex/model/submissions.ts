@@ -1,5 +1,6 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
+import { checkPatterns } from "../domain/artifact.js";
 import { checkLabels } from "../domain/labels.js";
 import { parseRef, parseRepository } from "../domain/repository.js";
 import {
@@ -85,10 +86,12 @@ function specOf(typed: Typed): JobSpec {
     hosts: hosts.map((host) => host.trim().toLowerCase()).filter((host) => host !== ""),
     local: Env.find("ALLOW_LOCAL_REPOSITORIES") === "1",
   };
+  const patterns = accept(checkPatterns(typed.artifacts ?? []));
   return {
     repository: accept(parseRepository(typed.repository, allowed)),
     ref: accept(parseRef(typed.ref)),
     limits: accept(checkLimits(typed.limits ?? {})),
+    ...(patterns.length === 0 ? {} : { artifacts: patterns }),
   };
 }
 

@@ -86,6 +86,9 @@ async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: St
       return start(job, at);
     case "phase":
       return phase(job, { event, at });
+    case "resume":
+    case "startOver":
+      return resumption(job, event);
     case "cancel":
       return to === "canceling"
         ? {
@@ -121,7 +124,8 @@ async function enter(
     }
     case "retry": {
       const next = await Admission.enter(ctx, job, at);
-      return { ...next, patch: { ...next.patch, charged: 0, interruptions: 0, failures: [] } };
+      const anew = { charged: 0, interruptions: 0, failures: [], commit: undefined };
+      return { ...next, patch: { ...next.patch, ...anew } };
     }
   }
 }
@@ -168,8 +172,27 @@ function phase(
 ): Next {
   if (job.state.kind !== "running") throw new Error("Only a running job has phases");
   const live = Attempts.entered(Attempts.liveOf(job), { ...event, at });
-  const to = job.cancelRequestedAt === undefined ? "running" : "canceling";
-  return { to, patch: { state: { ...job.state, phase: event.phase }, live } };
+  const commit = job.commit ?? event.commit;
+  const pinned = commit === undefined ? {} : { commit };
+  const state = { ...job.state, phase: event.phase };
+  return { to: runningRow(job), patch: { state, live, ...pinned } };
+}
+
+/** Notes what became of the checkpoint that the attempt was offered, and counts it. */
+function resumption(
+  job: Doc<"jobs">,
+  event: Extract<JobEvent, { kind: "resume" | "startOver" }>,
+): Next {
+  const live = { ...Attempts.liveOf(job), resumption: event.resumption };
+  const counts =
+    event.kind === "resume"
+      ? { resumed: (job.resumed ?? 0) + 1 }
+      : { startedOver: (job.startedOver ?? 0) + 1 };
+  return { to: runningRow(job), patch: { live, ...counts } };
+}
+
+function runningRow(job: Doc<"jobs">): Row {
+  return job.cancelRequestedAt === undefined ? "running" : "canceling";
 }
 
 async function record(

@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { resume } from "./checkpoint.js";
 import { jobLimits, repository } from "./job.js";
 
 /** Public half of the key an executor makes for itself (RFC 8037). */
@@ -40,6 +41,12 @@ export const work = v.object({
   limits: jobLimits,
   /** The CLI's session id for this attempt. */
   sessionId: v.string(),
+  /** What to check out instead of what `ref` names now: the commit of an earlier attempt. */
+  commit: v.optional(v.string()),
+  /** Where an earlier attempt was; absent: begin at the beginning. */
+  resume: v.optional(resume),
+  /** Files of the tree to keep. */
+  artifacts: v.optional(v.array(v.string())),
 });
 export type Work = Infer<typeof work>;
 

@@ -28,6 +28,8 @@ export const jobSpec = v.object({
   /** Branch, tag or commit; "HEAD" is the default branch. */
   ref: v.string(),
   limits: jobLimits,
+  /** Files of the tree to keep when an attempt ends: paths with `*`, `?` and `**`. */
+  artifacts: v.optional(v.array(v.string())),
 });
 export type JobSpec = Infer<typeof jobSpec>;
 

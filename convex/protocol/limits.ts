@@ -137,6 +137,34 @@ export const LOG_ENTRY_OVERHEAD_CHARS = 64;
 /** Entries of one attempt; what comes after is dropped and counted. */
 export const LOG_ENTRIES_PER_ATTEMPT_MAX = 200_000;
 
+// -- files: checkpoints and artifacts --
+/** Bytes of one uploaded part: a lost connection costs no more than this again. */
+export const CHECKPOINT_CHUNK_BYTES = 4 * 1024 * 1024;
+/** Parts of a transcript that are kept; the executor writes it anew as one before that. */
+export const CHECKPOINT_TRANSCRIPT_PARTS_MAX = 48;
+/** Parts of a tree: 64 MiB of compressed differences. */
+export const CHECKPOINT_TREE_PARTS_MAX = 16;
+/** All that one attempt uploads of checkpoints; past it, it goes on without. */
+export const CHECKPOINT_BYTES_PER_ATTEMPT_MAX = 512 * 1024 * 1024;
+export const CHECKPOINT_CWD_CHARS_MAX = 4_096;
+/** Attempts that go on from the same checkpoint; if none comes further, the next starts over. */
+export const CHECKPOINT_OFFERS_MAX = 3;
+/** Parts of a dropped checkpoint that one step deletes. */
+export const CHECKPOINT_CLEAR_BATCH = 32;
+/** Upload addresses handed out by one call: a checkpoint of full size needs as many. */
+export const UPLOAD_URLS_MAX = CHECKPOINT_TRANSCRIPT_PARTS_MAX + CHECKPOINT_TREE_PARTS_MAX;
+/** An upload address lives an hour; a file that nothing refers to by then never will be. */
+export const UNATTACHED_FILE_MS = 2 * 60 * 60_000;
+/** Files that one step of the sweep looks at. */
+export const FILE_SWEEP_BATCH = 64;
+/** Artifacts of one attempt, the patch among them. */
+export const ARTIFACTS_MAX = 50;
+export const ARTIFACT_BYTES_MAX = 64 * 1024 * 1024;
+export const ARTIFACTS_BYTES_MAX = 256 * 1024 * 1024;
+export const ARTIFACT_NAME_CHARS_MAX = 400;
+export const ARTIFACT_PATTERNS_MAX = 20;
+export const ARTIFACT_PATTERN_CHARS_MAX = 200;
+
 // -- outcomes --
 export const RESULT_CHARS_MAX = 100_000;
 export const MESSAGE_CHARS_MAX = 2_000;

@@ -14,6 +14,8 @@ const options = {
   concurrencyKey: v.optional(v.union(v.null(), v.string())),
   /** Nobody runs it before a person releases it. */
   hold: v.optional(v.boolean()),
+  /** Files of the tree to keep: paths with `*`, `?` and `**`; at most 20. */
+  artifacts: v.optional(v.array(v.string())),
 };
 
 /** A submission without what belongs to one occasion (time, dependencies, idempotency key). */

@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { resumption } from "./checkpoint.js";
 import { attemptReport, failureReason, jobSpec, jobState, phase } from "./job.js";
 
 /** Rights of a person; each includes the one before. */
@@ -32,6 +33,8 @@ export const liveAttempt = v.object({
   commit: v.optional(v.string()),
   /** When each phase began; at most one item a phase. */
   phases: v.array(v.object({ phase, at: v.number() })),
+  /** What became of the checkpoint it was offered; absent: there was none, or it is not known yet. */
+  resumption: v.optional(resumption),
 });
 export type LiveAttempt = Infer<typeof liveAttempt>;
 
@@ -68,6 +71,11 @@ export const jobView = v.object({
   attemptsMax: v.number(),
   charged: v.number(),
   interruptions: v.number(),
+  /** Commit that its attempts run on, once one has looked it up. */
+  commit: v.optional(v.string()),
+  /** Attempts that went on where an earlier one was; and those that should have and could not. */
+  resumed: v.optional(v.number()),
+  startedOver: v.optional(v.number()),
 });
 export type JobView = Infer<typeof jobView>;
 

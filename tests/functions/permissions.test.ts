@@ -107,7 +107,15 @@ async function ids(): Promise<Ids> {
   const batchId = await operator.mutation(api.batches.submit, { name: "b", prompt: "x", items });
   const made = { name: "ci", role: "viewer", lifeMs: 60_000 } as const;
   const { apiKeyId } = await own.mutation(api.apiKeys.create, made);
+  const { storageId, sha256, bytes } = await world.part(unique("a file"));
+  const artifactId = await world.t.run((ctx) =>
+    ctx.db.insert("artifacts", {
+      ...{ jobId, attempt: 1, name: "a", kind: "file", storageId, sha256, bytes },
+    }),
+  );
   return {
+    _storage: [storageId],
+    artifacts: [artifactId],
     alerts: [await world.alert()],
     secrets: [secretId],
     jobs: [jobId],

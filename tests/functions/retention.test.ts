@@ -265,13 +265,15 @@ const BOUNDED: Record<string, string> = {
   ...{ schedules: "SCHEDULES_MAX, deleted by people", secrets: "SECRETS_MAX, removed by people" },
   ...{ secretBoxes: "one each of secrets" },
   ...{ templates: "TEMPLATE_VERSIONS_MAX of a name, written one by one by people" },
+  ...{ checkpoints: "one of each job that is not over", fileSweep: "one row" },
+  ...{ checkpointParts: "bounded for each checkpoint, deleted with it" },
   ...{ users: "made one by one by administrators", credentials: "one each of users" },
 };
 const DELETED = [
   ...["jobs", "prompts", "attempts", "events", "dependencies", "logTails", "logChunks"],
   ...["batches", "bulkOperations", "bulkOutcomes", "metrics", "audit", "alerts", "outbox"],
   ...["challenges", "apiKeys", "rateLimits", "sessions", "enrolments", "assertionJtis"],
-  "executors",
+  ...["executors", "artifacts"],
 ];
 
 test("every table is one that retention deletes from, or bounded for a stated reason", () => {

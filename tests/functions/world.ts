@@ -5,6 +5,7 @@ import type { Doc, Id } from "../../convex/_generated/dataModel.js";
 import * as Box from "../../convex/lib/box.js";
 import { toBase64Url } from "../../convex/lib/crypto.js";
 import type { AttemptReport, Outcome } from "../../convex/protocol/job.js";
+import type { StoredPart } from "../../convex/protocol/checkpoint.js";
 import type { Role } from "../../convex/protocol/view.js";
 import schema from "../../convex/schema.js";
 
@@ -138,6 +139,20 @@ export class World {
     const alert = { key: "spend", rule: "spend", severity: "P2", title: "t", detail: "d" } as const;
     const row = { ...alert, status: "open", since: START, openedAt: START } as const;
     return this.t.run((ctx) => ctx.db.insert("alerts", row));
+  }
+
+  /** An uploaded file that belongs to nothing yet, as its uploader describes it. */
+  async part(text: string): Promise<StoredPart> {
+    const bytes = new TextEncoder().encode(text);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const sha256 = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const storageId = await this.t.run((ctx) => ctx.storage.store(new Blob([bytes])));
+    return { storageId, sha256, bytes: bytes.length };
+  }
+
+  /** Files in storage. */
+  async files(): Promise<number> {
+    return this.t.run(async (ctx) => (await ctx.db.system.query("_storage").collect()).length);
   }
 
   async job(jobId: Id<"jobs">): Promise<Doc<"jobs">> {
