@@ -71,6 +71,13 @@ export default defineConfig({
       },
       {
         test: {
+          name: "simulation",
+          include: ["tests/simulation/**/*.test.ts"],
+          environment: "node",
+        },
+      },
+      {
+        test: {
           name: "embedded",
           include: ["tests/embedded/**/*.test.ts"],
           setupFiles: [seeded],

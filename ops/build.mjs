@@ -10,6 +10,7 @@ const programs = {
   embedded: { entry: "embedded/main.ts", external: ["libsql", "esbuild"] },
   cli: { entry: "cli/main.ts", external: [] },
   bench: { entry: "tests/bench/main.ts", external: [] },
+  simulate: { entry: "tests/simulation/queueMain.ts", external: ["libsql", "esbuild"] },
   benchEmbedded: { entry: "tests/bench/embedded/main.ts", external: [] },
   benchQueue: { entry: "tests/bench/queue/main.ts", external: ["libsql", "esbuild"] },
 };

@@ -118,6 +118,14 @@ async function executors(ctx: QueryCtx, cursor: number): Promise<Page> {
     .query("executors")
     .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor))
     .take(AUDIT_EXECUTORS_PAGE);
+  return pageOf(rows, await ofExecutors(ctx, rows), AUDIT_EXECUTORS_PAGE);
+}
+
+/** Checks these executors, for who knows which have changed. */
+export async function ofExecutors(
+  ctx: QueryCtx,
+  rows: readonly Doc<"executors">[],
+): Promise<Violation[]> {
   const violations: Violation[] = [];
   for (const row of rows) {
     const leases = await leasesOf(ctx, row._id);
@@ -133,7 +141,7 @@ async function executors(ctx: QueryCtx, cursor: number): Promise<Page> {
     };
     violations.push(...Invariants.checkExecutor(seen, Clock.now()));
   }
-  return pageOf(rows, violations, AUDIT_EXECUTORS_PAGE);
+  return violations;
 }
 
 /** Leases of an executor, a second one too: the audit must not stumble over what it looks for. */
@@ -193,6 +201,16 @@ async function allAfter(ctx: QueryCtx, cursor: number): Promise<Doc<"jobs">[]> {
     .query("jobs")
     .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor))
     .take(AUDIT_JOBS_PAGE);
+}
+
+/** Checks these jobs and all of their logs, for who knows which have changed. */
+export async function ofJobs(ctx: QueryCtx, jobs: readonly Doc<"jobs">[]): Promise<Violation[]> {
+  const violations: Violation[] = [];
+  for (const job of jobs) {
+    const seen = await see(ctx, job, await latestAttempts(ctx, job));
+    violations.push(...Invariants.checkJob(seen, Clock.now()), ...(await checkLog(ctx, job, true)));
+  }
+  return violations;
 }
 
 /** Checks jobs in their order, until the reports of their attempts amount to more than a page may read. */
