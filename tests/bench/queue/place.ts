@@ -20,6 +20,7 @@ import { Meter } from "./meter.js";
 
 const ISSUER = "https://queue.bench";
 const START_MS = Date.UTC(2030, 0, 1);
+const HOUR_MS = 3_600_000;
 
 export type Claim = { jobId: Id<"jobs">; token: number };
 type Assignments = FunctionReturnType<typeof api.executors.assignments>;
@@ -28,7 +29,7 @@ type Settings = {
   /** A folder for durable data; null keeps it in memory. */
   dataDir: string | null;
   /** Called before the scheduler starts, to put documents there. */
-  fill?: (backend: Backend) => void;
+  fill?: (backend: Backend) => Promise<void>;
 };
 
 export class Place {
@@ -52,7 +53,9 @@ export class Place {
     const clock = new VirtualClock(START_MS);
     const backend = await openBackend({ dataDir, clock });
     await deploy(backend, root);
-    fill?.(backend);
+    await fill?.(backend);
+    // Creation times differ: those of many documents of one moment run ahead of the clock.
+    clock.advance(HOUR_MS);
     const place = new Place(backend, clock);
     await place.#scheduled.start();
     return place;
