@@ -118,6 +118,9 @@ export const snapshot = internalQuery({
     audit: v.union(v.null(), v.object({ violations: v.number(), first: v.string() })),
     setAside: v.object({ count: v.number(), last: v.string() }),
     failedDeliveries: v.number(),
+    failingCredentials: v.array(
+      v.object({ id: v.string(), label: v.string(), message: v.string() }),
+    ),
   }),
   handler: async (ctx) => Snapshot.take(ctx),
 });

@@ -64,12 +64,12 @@ export const pass = internalMutation({
     const row = await Dispatcher.current(ctx, generation);
     if (row === null) return null;
     const now = { picks: row.picks ?? 0, laneCursor: row.laneCursor ?? "" };
-    const { paused, limits } = await Controls.get(ctx);
-    if (paused !== null) {
+    const controls = await Controls.get(ctx);
+    if (controls.paused !== null) {
       await Dispatcher.settle(ctx, row, { rest: "paused", turn: now });
       return null;
     }
-    const runningLimit = limits.running;
+    const runningLimit = controls.limits.running;
     const found: Found = await ctx.runQuery(
       internal.dispatch.candidates,
       { ...now, runningLimit },
@@ -94,9 +94,9 @@ export const assign = internalMutation({
   args: { pairs: v.array(pair) },
   returns: v.number(),
   handler: async (ctx, { pairs }) => {
-    const { limits } = await Controls.get(ctx);
+    const controls = await Controls.get(ctx);
     let made = 0;
-    for (const each of pairs) if (await Assignments.assign(ctx, each, limits)) made += 1;
+    for (const each of pairs) if (await Assignments.assign(ctx, each, controls)) made += 1;
     return made;
   },
 });

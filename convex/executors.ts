@@ -19,6 +19,7 @@ import * as Executors from "./model/executors.js";
 import * as Jobs from "./model/jobs.js";
 import * as RateLimits from "./model/rateLimits.js";
 import * as Outcomes from "./model/outcomes.js";
+import * as UsageLimits from "./model/usageLimits.js";
 import { disk } from "./protocol/alerts.js";
 import {
   assignment,
@@ -77,6 +78,7 @@ export const resume = userMutation("operator")({
   handler: async (ctx, { executorId }) => {
     const executor = await Executors.get(ctx, executorId);
     await Executors.resume(ctx, executor);
+    await UsageLimits.welcome(ctx);
     const actor = `user:${ctx.user.username}`;
     await Audit.write(ctx, { action: "executor.resumed", actor, target: executor.name });
     return null;
@@ -180,6 +182,7 @@ export const register = registrationMutation({
   handler: async (ctx, args) => {
     const checked = accept(checkRegistration(args.registration));
     await Executors.register(ctx, ctx.executor, { registration: checked, claims: ctx.claims });
+    await UsageLimits.welcome(ctx);
     return { executorId: ctx.executor._id, leaseMs: checked.leaseMs };
   },
 });

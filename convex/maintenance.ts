@@ -9,6 +9,7 @@ import * as Jobs from "./model/jobs.js";
 import * as Leases from "./model/leases.js";
 import * as Schedules from "./model/schedules.js";
 import * as Timer from "./model/timer.js";
+import * as UsageLimits from "./model/usageLimits.js";
 import { RECLAIM_BATCH, SCHEDULES_PER_SWEEP } from "./protocol/limits.js";
 
 /** What has run out by then, or is due. */
@@ -82,6 +83,7 @@ export const reclaimExpired = internalMutation({
   returns: v.object({ leases: v.number(), jobs: v.number() }),
   handler: async (ctx) => {
     await Dispatcher.revive(ctx);
+    await UsageLimits.revive(ctx);
     return sweep(ctx);
   },
 });

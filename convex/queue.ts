@@ -1,7 +1,7 @@
 import { v } from "convex/values";
 import { internalMutation } from "./_generated/server.js";
 import { userMutation, userQuery } from "./lib/functions.js";
-import { settleDependents } from "./model/apply.js";
+import { letAllIn, settleDependents } from "./model/apply.js";
 import * as Emergency from "./model/emergency.js";
 import * as Operations from "./model/operations.js";
 import { queueLimits, queueView } from "./protocol/queue.js";
@@ -74,6 +74,16 @@ export const goOnLettingIn = internalMutation({
   returns: v.null(),
   handler: async (ctx, args) => {
     await Operations.letInRounds(ctx, args);
+    return null;
+  },
+});
+
+/** A step of letting everybody in at a gate that has opened. */
+export const goOnLettingAllIn = internalMutation({
+  args: { gate: v.string(), beganAt: v.optional(v.number()) },
+  returns: v.null(),
+  handler: async (ctx, { gate, beganAt }) => {
+    await letAllIn(ctx, gate, beganAt);
     return null;
   },
 });

@@ -16,6 +16,8 @@ import { bucket, level, sample } from "./protocol/metrics.js";
 import { fileTables } from "./lib/fileTables.js";
 import { identityTables } from "./lib/identityTables.js";
 import { queueTables } from "./lib/queueTables.js";
+import { spendTables } from "./lib/spendTables.js";
+import { executorLogin } from "./protocol/credential.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
 import { attemptEnd, liveAttempt } from "./protocol/view.js";
 
@@ -26,6 +28,8 @@ import { attemptEnd, liveAttempt } from "./protocol/view.js";
  */
 export default defineSchema({
   ...queueTables,
+
+  ...spendTables,
 
   /**
    * One job; lean, for lists read it. Written by model/jobs (state: by `apply` alone). Read by
@@ -172,6 +176,10 @@ export default defineSchema({
     /** Why it gets no work until it registers again or is resumed; null is healthy. */
     unhealthy: v.union(v.null(), v.object({ reason: failureReason, since: v.number() })),
     draining: v.boolean(),
+    /** How its CLI logs in; absent: it did not say, and has a login of its own. */
+    login: v.optional(executorLogin),
+    /** Its own login may not be used now (model/credentials). */
+    isLoginBlocked: v.optional(v.literal(true)),
     slots: v.number(),
     leaseMs: v.number(),
     version: v.string(),

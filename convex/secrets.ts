@@ -8,7 +8,8 @@ import {
   type MutationCtx,
 } from "./_generated/server.js";
 import { type Checked, quote } from "./domain/checked.js";
-import { checkKey, checkValue, lastFourOf, type SecretKey, textOf } from "./domain/secret.js";
+import { kindOf } from "./domain/credential.js";
+import { checkKey, type SecretKey, textOf } from "./domain/secret.js";
 import * as Box from "./lib/box.js";
 import * as Clock from "./lib/clock.js";
 import * as Env from "./lib/env.js";
@@ -16,15 +17,17 @@ import { accept, fail } from "./lib/errors.js";
 import { executorAction, userAction, userMutation, userQuery } from "./lib/functions.js";
 import * as Attempts from "./model/attempts.js";
 import * as Audit from "./model/audit.js";
+import * as Credentials from "./model/credentials.js";
 import * as Executors from "./model/executors.js";
 import * as Leases from "./model/leases.js";
 import * as Secrets from "./model/secrets.js";
+import * as UsageLimits from "./model/usageLimits.js";
 import { RESEAL_BATCH, SECRETS_MAX } from "./protocol/limits.js";
 import {
-  type ClaudeForm,
   claudeForm,
   type IssuedSecret,
   issuedSecret,
+  sealedSecret,
   secretKind,
   secretStatus,
   secretUse,
@@ -60,7 +63,7 @@ export const set = userAction("administrator")({
     if ((kind === "claude") !== (given.form !== undefined)) {
       throw fail("INVALID_ARGUMENT", "A Claude credential has a form, and no other secret has.");
     }
-    return ctx.runMutation(internal.secrets.keep, await sealed(key, given, ctx.user));
+    return ctx.runMutation(internal.secrets.keep, await seal(key, given, ctx.user));
   },
 });
 
@@ -70,7 +73,7 @@ export const setMyToken = userAction("operator")({
   returns: kept,
   handler: async (ctx, { host, ...given }): Promise<Kept> => {
     const key = accept(myTokenKey(ctx.user, host));
-    return ctx.runMutation(internal.secrets.keep, await sealed(key, given, ctx.user));
+    return ctx.runMutation(internal.secrets.keep, await seal(key, given, ctx.user));
   },
 });
 
@@ -108,6 +111,10 @@ export const setStatus = userMutation("administrator")({
   handler: async (ctx, { secretId, status }) => {
     const secret = await Secrets.get(ctx, secretId);
     await Secrets.setStatus(ctx, secretId, status);
+    const credential = secret.kind === "claude" ? await Credentials.ofSecret(ctx, secretId) : null;
+    if (credential !== null) {
+      await UsageLimits.setStatus(ctx, credential, status === "active" ? "ok" : status);
+    }
     const actor = `user:${ctx.user.username}`;
     await Audit.write(ctx, { action: `secret.${status}`, actor, target: textOf(secret) });
     return null;
@@ -124,18 +131,16 @@ export const remove = userMutation("administrator")({
   },
 });
 
-function myTokenKey({ username }: Named, host: string): Checked<SecretKey> {
-  return checkKey("userToken", `${username}@${host}`, Env.allowedRepositories());
-}
-
-async function sealed(
+async function seal(
   key: SecretKey,
-  { value, ...more }: { value: string; form?: ClaudeForm; expiresAt?: number },
+  given: Parameters<typeof Secrets.seal>[1],
   { username }: Named,
 ): Promise<Secrets.Kept> {
-  const plain = accept(checkValue(value));
-  const box = await Box.seal(plain, Secrets.placeOf(key));
-  return { ...key, ...more, box, lastFour: lastFourOf(plain), setBy: `user:${username}` };
+  return Secrets.seal(key, given, `user:${username}`);
+}
+
+function myTokenKey({ username }: Named, host: string): Checked<SecretKey> {
+  return checkKey("userToken", `${username}@${host}`, Env.allowedRepositories());
 }
 
 async function removeSecret(
@@ -143,23 +148,23 @@ async function removeSecret(
   secret: Doc<"secrets">,
   { username }: Named,
 ): Promise<void> {
+  const credential = await Credentials.ofSecret(ctx, secret._id);
+  if (credential !== null) await Credentials.remove(ctx, credential._id);
   await Secrets.remove(ctx, secret._id);
   const actor = `user:${username}`;
   await Audit.write(ctx, { action: "secret.removed", actor, target: textOf(secret) });
 }
 
 export const keep = internalMutation({
-  args: {
-    ...secretKey.fields,
-    form: v.optional(claudeForm),
-    expiresAt: v.optional(v.number()),
-    box: v.string(),
-    lastFour: v.string(),
-    setBy: v.string(),
-  },
+  args: sealedSecret.fields,
   returns: kept,
   handler: async (ctx, secret) => {
     const { secretId, isNew } = await Secrets.keep(ctx, secret);
+    if (secret.kind === "claude") {
+      const kind = kindOf(secret.form);
+      await Credentials.keep(ctx, { secretId, kind, label: secret.name });
+      await UsageLimits.letIn(ctx);
+    }
     const action = isNew ? "secret.set" : "secret.replaced";
     await Audit.write(ctx, { action, actor: secret.setBy, target: textOf(secret) });
     return { secretId };

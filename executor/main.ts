@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { type AttemptDependencies, startAttempt } from "./attempt.js";
 import { type Backend, connectBackend, enrolOver, type FinalCode } from "./backend.js";
 import { findCli } from "./claude/binary.js";
-import { type LoginState, probeLogin } from "./claude/credentials.js";
+import { loginKind, type LoginState, probeLogin } from "./claude/credentials.js";
 import { systemClock, within } from "./clock.js";
 import { type Config, ConfigError, loadConfig, readEnvironment, secretsOf } from "./config.js";
 import { examine, report } from "./doctor/main.js";
@@ -137,7 +137,8 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
   });
   const grantedAt = clock.monotonic();
   const { slots, leaseMs } = config;
-  const registration = { slots, leaseMs, version: VERSION, cliVersion, labels: [] };
+  const login = loginKind(config.login, health.login);
+  const registration = { slots, leaseMs, version: VERSION, cliVersion, labels: [], login };
   const registered = await backend.register(registration);
   health.lease = keepLease({
     clock,

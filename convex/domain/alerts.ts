@@ -102,6 +102,8 @@ export type Snapshot = {
   setAside: { count: number; last: string };
   /** Messages given up within the last hour. */
   failedDeliveries: number;
+  /** Credentials of the deployment that the API refuses. */
+  failingCredentials: { id: string; label: string; message: string }[];
 };
 
 /**
@@ -130,6 +132,11 @@ export function evaluate(snapshot: Snapshot, settings: AlertSettings): Finding[]
         key: `${finding.rule}:${executor.id}`,
       })),
     ),
+    ...snapshot.failingCredentials.map(({ id, label, message }) => {
+      const detail = `The API refused it: ${message} Nobody is given it until it is set anew or enabled.`;
+      const finding = bad("credentials", `The credential ${label} fails`, detail);
+      return { ...finding, key: `credentials:${id}` };
+    }),
     ...selfRules(snapshot),
   ];
   return found.filter((finding) => !settings.muted.includes(finding.rule));

@@ -48,14 +48,15 @@ export const EVENT_KINDS = [
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /**
- * Where a cell leads. `decide` is retry.decide's choice: pending, backoff or failed. `admit` is
+ * Where a cell leads. `decide` is retry.decide's choice: pending (waiting, where it needs a credential
+ * and none may be used), backoff or failed. `admit` is
  * waiting.admit's: pending, or waiting for the first rule that keeps it from running.
  */
 export type Target = Row | "decide" | "admit";
 
 /** The rows a target may turn out to be. */
 export function rowsOf(target: Target): readonly Row[] {
-  if (target === "decide") return ["pending", "backoff", "failed"];
+  if (target === "decide") return ["pending", "waiting", "backoff", "failed"];
   return target === "admit" ? ["pending", "waiting"] : [target];
 }
 

@@ -1,5 +1,11 @@
 import type { AttemptReport, Outcome } from "../protocol/job.js";
-import { MESSAGE_CHARS_MAX, PATCH_CHARS_MAX, RESULT_CHARS_MAX } from "../protocol/limits.js";
+import {
+  MESSAGE_CHARS_MAX,
+  PATCH_CHARS_MAX,
+  RESULT_CHARS_MAX,
+  USAGE_WINDOWS_MAX,
+  WINDOW_NAME_CHARS_MAX,
+} from "../protocol/limits.js";
 
 /**
  * A report that fits one document. Executors cut their reports themselves; a result is too dear to
@@ -11,6 +17,15 @@ export function clipReport(report: AttemptReport): AttemptReport {
   if (report.changes !== undefined && report.changes.patch.length > PATCH_CHARS_MAX) {
     const patch = report.changes.patch.slice(0, PATCH_CHARS_MAX);
     clipped.changes = { ...report.changes, patch, patchTruncated: true };
+  }
+  if (report.windows !== undefined) {
+    clipped.windows = report.windows
+      .slice(0, USAGE_WINDOWS_MAX)
+      .map(({ window, status, ...reset }) => ({
+        window: window.slice(0, WINDOW_NAME_CHARS_MAX),
+        status: status.slice(0, WINDOW_NAME_CHARS_MAX),
+        ...reset,
+      }));
   }
   return clipped;
 }

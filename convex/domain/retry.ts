@@ -1,11 +1,11 @@
 import type { FailureReason } from "../protocol/job.js";
-import { INTERRUPTIONS_MAX } from "../protocol/limits.js";
+import { INTERRUPTIONS_MAX, PARKS_MAX } from "../protocol/limits.js";
 
 /** What one failure reason means for the job and for its executor. */
 export type Policy = {
   /** Whether the job may run again. */
   retryable: boolean;
-  /** Whether the attempt counts against attemptsMax; what is not charged counts as an interruption. */
+  /** Whether the attempt counts against attemptsMax; what is neither charged nor parks is an interruption. */
   charged: boolean;
   /** First backoff, doubled with each further failure of the same reason; 0 is at once. */
   baseMs: number;
@@ -17,6 +17,11 @@ export type Policy = {
   resumes: boolean;
   /** Whether the executor gets no more work until it registers again or is resumed. */
   isExecutorUnhealthy: boolean;
+  /**
+   * A limit that is nobody's fault ended the attempt: neither charged nor an interruption. The job goes
+   * on where a credential can take it, and else waits for one; only occurrencesMax bounds it.
+   */
+  parks: boolean;
 };
 
 const SECOND = 1_000;
@@ -30,6 +35,7 @@ const final: Policy = {
   occurrencesMax: null,
   resumes: true,
   isExecutorUnhealthy: false,
+  parks: false,
 };
 /** The conversation itself led there: the next attempt begins anew. */
 const anew = (policy: Policy): Policy => ({ ...policy, resumes: false });
@@ -54,7 +60,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   diskFull: elsewhere,
   cliAuth: elsewhere,
   cliMissing: elsewhere,
-  usageLimit: { ...free, baseMs: 5 * MINUTE, capMs: 60 * MINUTE },
+  usageLimit: { ...free, parks: true, occurrencesMax: PARKS_MAX },
   apiError: again(5 * SECOND, 5 * MINUTE, 6),
   apiRejected: final,
   cliKilled: again(SECOND, 30 * SECOND, 2),
@@ -102,7 +108,7 @@ export function decide(ended: Ended): Decision {
   if (policy.charged && ended.charged >= ended.attemptsMax) {
     return { kind: "failed", reason: ended.reason };
   }
-  if (ended.interruptions >= INTERRUPTIONS_MAX) {
+  if (!policy.parks && ended.interruptions >= INTERRUPTIONS_MAX) {
     return { kind: "failed", reason: "tooManyInterruptions" };
   }
   const delayMs = backoffMs(policy, ended);

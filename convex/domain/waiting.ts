@@ -15,7 +15,12 @@ export type Standing = {
 };
 
 /** A limit that jobs queue up at; `reason` says whether it is used up or closed. */
-export type Gate = { name: string; reason: "concurrency" | "paused" };
+export type Gate = {
+  name: string;
+  reason: "concurrency" | "paused" | "credential";
+  /** When it opens, where that is known. */
+  until?: number;
+};
 
 export type Admission =
   | { kind: "pending" }
@@ -45,7 +50,7 @@ export const keyGate = (key: string) => `key:${key}`;
 export const submitterGate = (submitter: string) => `submitter:${submitter}`;
 
 /** Whether a gate has no room: closed, or as many run as may. */
-export function gateReason(running: number, limit: number): Gate["reason"] | null {
+export function gateReason(running: number, limit: number): "concurrency" | "paused" | null {
   if (limit === 0) return "paused";
   return running >= limit ? "concurrency" : null;
 }

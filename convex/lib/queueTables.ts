@@ -20,6 +20,8 @@ export const queueTables = {
   controls: defineTable({
     paused: v.union(v.null(), pause),
     limits: queueLimits,
+    /** The deployment keeps Claude credentials: assignments look for one. */
+    credentials: v.optional(v.literal(true)),
   }),
 
   /** Limits of single concurrency keys and submitters. Written by model/gates. Deleted when cleared. */

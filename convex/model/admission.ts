@@ -47,6 +47,7 @@ function rule(admission: Exclude<Admission, { kind: "pending" }>) {
       return { reason: admission.reason };
     case "concurrency":
     case "paused":
+    case "credential":
       return { reason: admission.reason, gate: admission.gate };
   }
 }

@@ -7,6 +7,7 @@ import { ALERT_EXECUTORS_MAX, HEALTH_COUNT_MAX } from "../protocol/limits.js";
 import * as Assignments from "./assignments.js";
 import * as Audit from "./audit.js";
 import * as Deadlines from "./deadlines.js";
+import * as Credentials from "./credentials.js";
 import * as Metrics from "./metrics.js";
 import * as Outbox from "./outbox.js";
 import * as SelfAudit from "./selfAudit.js";
@@ -41,6 +42,11 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     rollUp: rollUp === null ? null : { rolledAt: rollUp.rolledAt, isBehind: rollUp.isBehind },
     audit,
     setAside: await setAside(ctx, now - 60 * MINUTE),
+    // Of an executor's own login its executor tells.
+    failingCredentials: (await Credentials.failing(ctx)).map((row) => ({
+      ...{ id: row._id, label: row.label },
+      message: row.lastFailure?.message ?? "",
+    })),
     failedDeliveries: await Outbox.countFailed(ctx, now - 60 * MINUTE),
   };
 }
@@ -101,7 +107,8 @@ async function see(
     name: row.name,
     presence,
     presenceSince: row.presenceSince,
-    takesWork: Slots.isOpen(row),
+    // A limit that ends by itself is no fault.
+    takesWork: Slots.isOpen({ ...row, isLoginBlocked: undefined }),
     unhealthy: row.unhealthy,
     ...(lease?.disk === undefined ? {} : { disk: lease.disk }),
   };

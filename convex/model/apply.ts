@@ -3,8 +3,9 @@ import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import { isHeld, isTerminal } from "../domain/lifecycle.js";
 import { isInPlay } from "../domain/waiting.js";
+import * as Clock from "../lib/clock.js";
 import type { JobState } from "../protocol/job.js";
-import { DEPENDENTS_PER_STEP, LET_IN_PER_STEP } from "../protocol/limits.js";
+import { DEPENDENTS_PER_STEP, LET_ALL_IN_PER_STEP, LET_IN_PER_STEP } from "../protocol/limits.js";
 import type { Happening } from "./change.js";
 import * as Checkpoints from "./checkpoints.js";
 import * as Controls from "./controls.js";
@@ -65,6 +66,25 @@ export async function letIn(
   }
   await ctx.scheduler.runAfter(0, internal.queue.goOnLettingIn, { gate, lane, rounds: 1 });
   return true;
+}
+
+/**
+ * Lets everybody in who waits at a gate that has opened, a bounded number a step. Who came to the gate
+ * after the first step, back again perhaps, stays: the steps end, whatever the dispatcher does meanwhile.
+ */
+export async function letAllIn(
+  ctx: MutationCtx,
+  gate: string,
+  beganAt: number = Clock.now(),
+): Promise<void> {
+  const page = await Gates.waitingAt(ctx, gate, LET_ALL_IN_PER_STEP);
+  const jobs = page.filter(({ state }) => state.kind === "waiting" && state.since <= beganAt);
+  if (jobs.length === 0) return;
+  if ((await Gates.check(ctx, gate, (await Controls.get(ctx)).limits)) !== null) return;
+  for (const job of jobs) await transit(ctx, job, { event: { kind: "wake" }, actor: "gate" });
+  if (page.length === LET_ALL_IN_PER_STEP) {
+    await ctx.scheduler.runAfter(0, internal.queue.goOnLettingAllIn, { gate, beganAt });
+  }
 }
 
 /** Tells those that come after a job that it has ended. */

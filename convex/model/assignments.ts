@@ -1,11 +1,14 @@
-import type { Id } from "../_generated/dataModel.js";
+import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
-import type { QueueLimits } from "../protocol/queue.js";
+import type { Gate } from "../domain/waiting.js";
 import { apply } from "./apply.js";
 import * as Audit from "./audit.js";
+import type * as Controls from "./controls.js";
+import * as Credentials from "./credentials.js";
 import * as Gates from "./gates.js";
 import * as Slots from "./slots.js";
 import { transit } from "./transitions.js";
+import * as UsageLimits from "./usageLimits.js";
 
 /** Action of the audit row that says why a job was set aside. */
 export const SET_ASIDE = "job.setAside";
@@ -19,22 +22,33 @@ export type Pair = { jobId: Id<"jobs">; slotId: Id<"slots"> };
 export async function assign(
   ctx: MutationCtx,
   { jobId, slotId }: Pair,
-  limits: QueueLimits,
+  controls: Controls.Controls,
 ): Promise<boolean> {
   const job = await ctx.db.get("jobs", jobId);
   if (job?.state.kind !== "pending") return false;
-  const gate = await Gates.blocking(ctx, job, limits);
-  if (gate !== null) {
-    const event = { kind: "park", reason: gate.reason, gate: gate.name } as const;
-    await apply(ctx, job, { event, actor: "dispatcher" });
-    return false;
-  }
+  const gate = await Gates.blocking(ctx, job, controls.limits);
+  if (gate !== null) return park(ctx, job, gate);
+  const needsCredential = await UsageLimits.needsCredential(ctx, slotId, controls);
+  const credentialId = needsCredential ? await Credentials.choose(ctx) : undefined;
+  if (credentialId === null) return park(ctx, job, await Credentials.closed(ctx));
   const slot = await Slots.take(ctx, slotId);
   if (slot === null) return false;
   const { executorId, ordinal, leaseMs } = slot;
-  const event = { kind: "assign", executorId, ordinal, leaseMs } as const;
+  const using = credentialId === undefined ? {} : { credentialId };
+  const event = { kind: "assign", executorId, ordinal, leaseMs, ...using } as const;
   await apply(ctx, job, { event, actor: "dispatcher" });
+  if (credentialId !== undefined) {
+    await Credentials.use(ctx, { credentialId, jobId, token: job.token + 1 });
+  }
   return true;
+}
+
+/** Takes a job out of the queue to wait at a gate. Hands out that it was not assigned. */
+async function park(ctx: MutationCtx, job: Doc<"jobs">, gate: Gate): Promise<false> {
+  const { name, reason, until } = gate;
+  const parking = { gate: name, ...(until === undefined ? {} : { until }) };
+  await apply(ctx, job, { event: { kind: "park", reason, ...parking }, actor: "dispatcher" });
+  return false;
 }
 
 /**

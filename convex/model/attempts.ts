@@ -46,8 +46,9 @@ export function holds(job: Doc<"jobs">, executorId: Id<"executors">, token: numb
 }
 
 /** The record of an attempt that is being assigned. */
-export function opened(): LiveAttempt {
-  return { sessionId: makeUuid(), phases: [] };
+export function opened(credentialId?: Id<"claudeCredentials">): LiveAttempt {
+  const using = credentialId === undefined ? {} : { credentialId };
+  return { sessionId: makeUuid(), phases: [], ...using };
 }
 
 /** The record with a phase that began, and what is known by then. */
@@ -150,11 +151,12 @@ async function ended(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<A
 /** An attempt that has ended, as people see it. */
 function view(row: Doc<"attempts">): AttemptView {
   const { attempt, token, executorId, assignedAt, sessionId, phases, end } = row;
-  const { startedAt, spawnedAt, commit, report, resumption } = row;
+  const { startedAt, spawnedAt, credentialId, commit, report, resumption } = row;
   return {
     ...{ attempt, token, executorId, assignedAt, sessionId, phases, end },
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(spawnedAt === undefined ? {} : { spawnedAt }),
+    ...(credentialId === undefined ? {} : { credentialId }),
     ...(commit === undefined ? {} : { commit }),
     ...(report === undefined ? {} : { report }),
     ...(resumption === undefined ? {} : { resumption }),

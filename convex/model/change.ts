@@ -1,4 +1,4 @@
-import type { Doc } from "../_generated/dataModel.js";
+import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import * as Lease from "../domain/lease.js";
 import type { Row } from "../domain/lifecycle.js";
@@ -16,10 +16,10 @@ export type SlotAfter = "free" | "owed" | "gone";
 
 /** What happens to a job, with what the event brings along. */
 export type JobEvent =
-  | ({ kind: "assign" } & Taken)
+  | ({ kind: "assign"; credentialId?: Id<"claudeCredentials"> } & Taken)
   | Plain<"start" | "wake" | "cancel" | "retry" | "hold" | "release" | "requeue">
   | { kind: "snooze"; until: number }
-  | { kind: "park"; reason: WaitReason; gate: string }
+  | ({ kind: "park"; reason: WaitReason } & Parking)
   | { kind: "phase"; phase: Phase; commit?: string; spawnedAt?: number }
   | { kind: "resume" | "startOver"; message: string; resumption: Resumption }
   | { kind: "succeed"; report: AttemptReport }
@@ -35,7 +35,11 @@ type Ending<Kind> = {
   slot: SlotAfter;
   message?: string;
   report?: AttemptReport;
+  /** Where the job waits when its reason parks it; absent: it need not wait. */
+  parking?: Parking;
 };
+/** A gate to wait at, and when it opens, where that is known. */
+export type Parking = { gate: string; until?: number };
 
 const ENDING = ["succeed", "fail", "interrupt", "expire", "canceled", "cancel", "requeue"] as const;
 const OTHER = ["succeed", "fail", "interrupt", "expire", "canceled"] as const;
@@ -91,7 +95,7 @@ export function pending(ctx: MutationCtx, rank: number) {
 /** To the executor whose slot was taken for it. */
 export function assigned(
   job: Pick<Doc<"jobs">, "attempt" | "token">,
-  { executorId, ordinal }: Taken,
+  { executorId, ordinal, credentialId }: Taken & { credentialId?: Id<"claudeCredentials"> },
   at: number,
 ) {
   const state: JobState = { kind: "assigned", executorId, assignedAt: at };
@@ -102,7 +106,7 @@ export function assigned(
     deadlineAt: Lease.startDeadline(at),
     slot: ordinal,
     held: true,
-    live: Attempts.opened(),
+    live: Attempts.opened(credentialId),
     readyTs: undefined,
   } as const;
 }
@@ -117,7 +121,8 @@ export function waiting(
   return {
     ...atRest,
     state,
-    ...(rule.until === undefined ? {} : { deadlineAt: rule.until }),
+    // Who waits at a gate is let in by whoever opens it.
+    ...(rule.until === undefined || gate !== undefined ? {} : { deadlineAt: rule.until }),
     ...(gate === undefined ? {} : { gate, readyTs: ctx.db.vars.commitTs }),
   };
 }

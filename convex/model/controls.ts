@@ -4,7 +4,7 @@ import { KEY_LIMIT_DEFAULT } from "../protocol/limits.js";
 import type { Pause, QueueLimits } from "../protocol/queue.js";
 
 /** What operators set for the whole queue. The row exists once something was set. */
-export type Controls = Pick<Doc<"controls">, "paused" | "limits">;
+export type Controls = Pick<Doc<"controls">, "paused" | "limits" | "credentials">;
 
 const DEFAULTS: Controls = {
   paused: null,
@@ -18,7 +18,8 @@ export async function get(ctx: QueryCtx): Promise<Controls> {
 
 /** Whether nothing is set but limits of gates: all else is for a pass to weigh. */
 export function isPlain(controls: Controls): boolean {
-  return controls.paused === null && controls.limits.running === null;
+  const { paused, limits, credentials } = controls;
+  return paused === null && limits.running === null && credentials !== true;
 }
 
 /** From the commit of this on, no pass assigns anything: each reads this row. */
@@ -28,6 +29,11 @@ export async function setPause(ctx: MutationCtx, paused: Pause | null): Promise<
 
 export async function setLimits(ctx: MutationCtx, limits: Partial<QueueLimits>): Promise<void> {
   await write(ctx, { limits: { ...(await get(ctx)).limits, ...limits } });
+}
+
+/** From now on assignments look for a credential, where the executor has no login of its own. */
+export async function useCredentials(ctx: MutationCtx): Promise<void> {
+  if ((await get(ctx)).credentials !== true) await write(ctx, { credentials: true });
 }
 
 async function write(ctx: MutationCtx, change: Partial<Controls>): Promise<void> {

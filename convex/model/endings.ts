@@ -5,7 +5,16 @@ import * as Retry from "../domain/retry.js";
 import type { AttemptReport, FailureReason, JobState } from "../protocol/job.js";
 import type { AttemptEnd } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
-import { atRest, type EndEvent, type Next, pending, type SlotAfter } from "./change.js";
+import {
+  atRest,
+  type EndEvent,
+  type Next,
+  type Parking,
+  pending,
+  type SlotAfter,
+  waiting,
+} from "./change.js";
+import * as Credentials from "./credentials.js";
 import * as Dispatcher from "./dispatcher.js";
 import * as Leases from "./leases.js";
 import * as Slots from "./slots.js";
@@ -32,24 +41,33 @@ export async function endAttempt(
     finishedByExecutor: ending.isByExecutor,
   });
   await settleSlot(ctx, job, ending.slot);
+  await Credentials.release(ctx, job);
   const token = job.token + 1;
   if (to !== "decide" || ending.reason === undefined) {
     const kind = to === "succeeded" ? "succeeded" : "canceled";
     const charged = job.charged + (isCharged ? 1 : 0);
     return { to: kind, patch: { ...atRest, token, charged, state: { kind, endedAt: at } } };
   }
-  return decide(ctx, job, { reason: ending.reason, isCharged, token, at });
+  const { reason, parking } = ending;
+  return decide(ctx, job, { reason, parking, isCharged, token, at });
 }
 
 function decide(
   ctx: MutationCtx,
   job: Doc<"jobs">,
-  ended: { reason: FailureReason; isCharged: boolean; token: number; at: number },
+  ended: {
+    reason: FailureReason;
+    parking: Parking | undefined;
+    isCharged: boolean;
+    token: number;
+    at: number;
+  },
 ): Next {
-  const { reason, isCharged, token, at } = ended;
+  const { reason, parking, isCharged, token, at } = ended;
   const { failures, occurrences } = Retry.count(job.failures, reason);
   const charged = job.charged + (isCharged ? 1 : 0);
-  const interruptions = job.interruptions + (isCharged ? 0 : 1);
+  const isInterruption = !isCharged && !Retry.POLICIES[reason].parks;
+  const interruptions = job.interruptions + (isInterruption ? 1 : 0);
   const decision = Retry.decide({
     reason,
     occurrences,
@@ -61,6 +79,10 @@ function decide(
   const counted = { failures, charged, interruptions, token };
   switch (decision.kind) {
     case "pending":
+      if (parking !== undefined) {
+        const rule = { reason: "credential", since: at, ...parking } as const;
+        return { to: "waiting", reason, patch: { ...waiting(ctx, rule), ...counted } };
+      }
       // Its turn had come before: first of its priority.
       return { to: "pending", reason, patch: { ...pending(ctx, 0), ...counted } };
     case "backoff": {
@@ -82,6 +104,7 @@ type EndingOf = {
   reason?: FailureReason;
   message?: string;
   report?: AttemptReport;
+  parking?: Parking | undefined;
 };
 
 /** How the attempt ended, in the words of its record. A canceled job's attempt was canceled. */

@@ -10,6 +10,7 @@ import type { FailureReason } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX } from "../protocol/limits.js";
 import type { ExecutorView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
+import * as Credentials from "./credentials.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
 import * as Slots from "./slots.js";
@@ -75,14 +76,17 @@ export async function register(
   const isFight = !isSameProcess && (await Leases.find(ctx, before._id)) !== null;
   const takeovers = isFight ? await Zombies.note(ctx, before, claims) : {};
   if (!isSameProcess) await evict(ctx, before, { reason: "superseded", actor: actorOf(before) });
+  const blocked = registration.login === before.login ? {} : { isLoginBlocked: undefined };
   await ctx.db.patch("executors", before._id, {
     ...registration,
+    ...blocked,
     boot: claims.boot,
     bootAt: claims.bootAt,
     unhealthy: null,
     ...takeovers,
     ...presence(before, "online"),
   });
+  await Credentials.register(ctx, await get(ctx, before._id));
   const lease = isSameProcess ? await Leases.find(ctx, before._id) : null;
   await open(ctx, before._id, lease?.owed ?? []);
 }
@@ -153,6 +157,18 @@ export async function blame(
   await ctx.db.patch("executors", executor._id, { unhealthy: { reason, since: Clock.now() } });
 }
 
+/** Keeps an executor from work because its own login may not be used, or ends that. */
+export async function blockLogin(
+  ctx: MutationCtx,
+  executorId: Id<"executors">,
+  isBlocked: boolean,
+): Promise<void> {
+  const isLoginBlocked = isBlocked ? (true as const) : undefined;
+  await ctx.db.patch("executors", executorId, { isLoginBlocked });
+  if (isBlocked) await Slots.withdraw(ctx, executorId);
+  else await restoreSlots(ctx, executorId);
+}
+
 /** Takes nothing new from now on; what runs goes on. */
 export async function drain(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
   await ctx.db.patch("executors", executor._id, { draining: true });
@@ -164,6 +180,7 @@ export async function resume(ctx: MutationCtx, executor: Doc<"executors">): Prom
   if (executor.revoked)
     throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again.`);
   await ctx.db.patch("executors", executor._id, { draining: false, unhealthy: null });
+  if (executor.unhealthy?.reason === "cliAuth") await Credentials.register(ctx, executor);
   await restoreSlots(ctx, executor._id);
 }
 
@@ -200,6 +217,7 @@ export async function revoke(
     epoch: executor.epoch + 1,
     ...presence(executor, "offline"),
   });
+  await Credentials.forget(ctx, executor._id);
   await evict(ctx, executor, { reason: "revoked", actor });
 }
 
@@ -260,10 +278,12 @@ export async function list(ctx: QueryCtx): Promise<ExecutorView[]> {
 
 async function view(ctx: QueryCtx, row: Doc<"executors">): Promise<ExecutorView> {
   const { _id, name, presence: now, presenceSince, revoked, draining, unhealthy } = row;
-  const { slots, version, cliVersion, labels } = row;
+  const { slots, version, cliVersion, labels, isLoginBlocked } = row;
   const freeSlots = (await Slots.free(ctx, _id)).length;
   const state = { presence: now, presenceSince, revoked, draining, unhealthy };
-  return { executorId: _id, name, ...state, slots, freeSlots, version, cliVersion, labels };
+  const login = isLoginBlocked === undefined ? {} : { isLoginBlocked };
+  const build = { version, cliVersion, labels };
+  return { executorId: _id, name, ...state, ...login, slots, freeSlots, ...build };
 }
 
 /** Executors that are online, at most PAGE_SIZE_MAX. */

@@ -1,12 +1,14 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
-import { estimate } from "../domain/estimate.js";
+import { type Estimate, estimate } from "../domain/estimate.js";
+import * as Clock from "../lib/clock.js";
 import { fits, labelsOf, signature } from "../domain/labels.js";
 import type { WaitReason } from "../protocol/job.js";
 import { AFTER_MAX, AHEAD_MAX, ESTIMATE_SAMPLES, GATE_LIMIT_MAX } from "../protocol/limits.js";
 import type { WaitingView } from "../protocol/queue.js";
 import * as Attempts from "./attempts.js";
 import * as Controls from "./controls.js";
+import * as Credentials from "./credentials.js";
 import * as Dependencies from "./dependencies.js";
 import * as Executors from "./executors.js";
 import * as Gates from "./gates.js";
@@ -30,18 +32,7 @@ export async function explain(ctx: QueryCtx, job: Doc<"jobs">): Promise<WaitingV
   const fitting = await fittingExecutors(ctx, job.lane);
   const { until = null, blockedBy = [], ...rule } = await ruleOf(ctx, job, fitting);
   const line = await Places.placeOf(ctx, job, AHEAD_MAX);
-  const guess =
-    job.state.kind === "pending" && (rule.rule === "slots" || rule.rule === null)
-      ? estimate({
-          durationsMs: await Attempts.recentDurations(ctx, ESTIMATE_SAMPLES),
-          room: await roomOf(ctx, fitting),
-          ahead: line?.ahead ?? 0,
-          isAheadMore: line?.isMore ?? false,
-        })
-      : {
-          waitMs: null,
-          note: "It depends on the rule that keeps it, not on the length of a line.",
-        };
+  const guess = await guessOf(ctx, job, { ...rule, until, fitting, line });
   return {
     state: job.state,
     ...rule,
@@ -52,6 +43,34 @@ export async function explain(ctx: QueryCtx, job: Doc<"jobs">): Promise<WaitingV
     estimatedWaitMs: guess.waitMs,
     estimateNote: guess.note,
   };
+}
+
+/** How long until it starts: of the line it stands in, or of the rule that ends at a known time. */
+async function guessOf(
+  ctx: QueryCtx,
+  { state }: Doc<"jobs">,
+  seen: {
+    rule: Rule["rule"];
+    until: number | null;
+    fitting: readonly Doc<"executors">[];
+    line: Places.Place | null;
+  },
+): Promise<Estimate> {
+  const { rule, until, fitting, line } = seen;
+  if (rule === "credential" && until !== null) {
+    const note = "The first of the credentials may be used again then.";
+    return { waitMs: Math.max(0, until - Clock.now()), note };
+  }
+  if (state.kind !== "pending" || (rule !== "slots" && rule !== null)) {
+    const note = "It depends on the rule that keeps it, not on the length of a line.";
+    return { waitMs: null, note };
+  }
+  return estimate({
+    durationsMs: await Attempts.recentDurations(ctx, ESTIMATE_SAMPLES),
+    room: await roomOf(ctx, fitting),
+    ahead: line?.ahead ?? 0,
+    isAheadMore: line?.isMore ?? false,
+  });
 }
 
 async function ruleOf(
@@ -100,9 +119,10 @@ async function waitingRule(
       return { rule: reason, message: "It is held: somebody must release it." };
     case "concurrency":
     case "paused":
-    case "credential":
     case "budget":
       return gateRule(ctx, { reason, gate: job.gate ?? "" });
+    case "credential":
+      return credentialRule(ctx);
   }
 }
 
@@ -121,6 +141,16 @@ async function gateRule(
   };
 }
 
+async function credentialRule(ctx: QueryCtx): Promise<Rule> {
+  const until = await Credentials.firstReset(ctx);
+  const when = until === null ? {} : { until };
+  const message =
+    until === null
+      ? "No Claude credential is free: all that are good are in use, or none is good."
+      : "The Claude credentials it could use have reached their limits.";
+  return { rule: "credential", message, ...when };
+}
+
 async function pendingRule(
   ctx: QueryCtx,
   job: Doc<"jobs">,
@@ -132,11 +162,13 @@ async function pendingRule(
     return { rule: "paused", message: `${what}: ${paused.reason}` };
   }
   if (fitting.length === 0) {
+    if (await isLoginInTheWay(ctx, job.lane)) return credentialRule(ctx);
     const labels = labelsOf(job.lane);
     const which = labels.length === 0 ? "" : ` with the labels ${labels.join(", ")}`;
     return { rule: "executor", message: `No executor${which} is online and takes work.` };
   }
   const gate = await Gates.blocking(ctx, job, limits);
+  if (gate?.reason === "credential") return credentialRule(ctx);
   if (gate !== null) return gateRule(ctx, { reason: gate.reason, gate: gate.name });
   const { running } = limits;
   if (running !== null && (await Lines.countHeld(ctx, running)) >= running) {
@@ -154,6 +186,15 @@ async function pendingRule(
 async function fittingExecutors(ctx: QueryCtx, lane: string): Promise<Doc<"executors">[]> {
   const online = await Executors.online(ctx);
   return online.filter((each) => Slots.isOpen(each) && fits(lane, signature(each.labels)));
+}
+
+/** Whether an executor that fits takes no work only because its own login is used up. */
+async function isLoginInTheWay(ctx: QueryCtx, lane: string): Promise<boolean> {
+  const online = await Executors.online(ctx);
+  return online.some(
+    ({ isLoginBlocked, ...each }) =>
+      isLoginBlocked === true && Slots.isOpen(each) && fits(lane, signature(each.labels)),
+  );
 }
 
 async function roomOf(ctx: QueryCtx, fitting: readonly Doc<"executors">[]): Promise<number> {

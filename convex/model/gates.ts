@@ -4,6 +4,7 @@ import { type Gate, gateReason, keyGate, submitterGate } from "../domain/waiting
 import { GATE_LIMIT_MAX, GATE_LIMITS_SHOWN_MAX } from "../protocol/limits.js";
 import type { QueueLimits } from "../protocol/queue.js";
 import * as Controls from "./controls.js";
+import * as Credentials from "./credentials.js";
 
 /**
  * Limits on how many jobs of one concurrency key, or of one submitter, run at once. Nothing is counted
@@ -15,12 +16,13 @@ import * as Controls from "./controls.js";
  */
 
 /** What of a job its gates depend on. */
-export type Passer = Pick<Doc<"jobs">, "submittedBy" | "concurrencyKey">;
+export type Passer = Pick<Doc<"jobs">, "submittedBy" | "concurrencyKey" | "live">;
 
 /** The gates a job must pass. */
 export function gatesOf(job: Passer): string[] {
   const own = submitterGate(job.submittedBy);
-  return job.concurrencyKey === undefined ? [own] : [keyGate(job.concurrencyKey), own];
+  const gates = job.concurrencyKey === undefined ? [own] : [keyGate(job.concurrencyKey), own];
+  return job.live?.credentialId === undefined ? gates : [...gates, Credentials.GATE];
 }
 
 /**
@@ -54,6 +56,7 @@ export async function check(
   name: string,
   limits: QueueLimits,
 ): Promise<Gate | null> {
+  if (name === Credentials.GATE) return Credentials.gate(ctx);
   const limit = await limitOf(ctx, name, limits);
   if (limit === null) return null;
   const count = limit === 0 ? 0 : await running(ctx, name, limit);
@@ -73,6 +76,18 @@ export async function nextWaiting(
       afterLane === null ? q.eq("gate", gate) : q.eq("gate", gate).gt("lane", afterLane),
     )
     .first();
+}
+
+/** Jobs that wait at a gate, at most this many. */
+export async function waitingAt(
+  ctx: QueryCtx,
+  gate: string,
+  limit: number,
+): Promise<Doc<"jobs">[]> {
+  return ctx.db
+    .query("jobs")
+    .withIndex("by_gate", (q) => q.eq("gate", gate))
+    .take(limit);
 }
 
 /** Jobs of a gate that executors hold, at most this many. */

@@ -5,7 +5,8 @@ import { PHASES } from "../protocol/job.js";
 import * as Attempts from "./attempts.js";
 import * as Executors from "./executors.js";
 import { apply } from "./apply.js";
-import type { JobEvent } from "./change.js";
+import type { JobEvent, Parking } from "./change.js";
+import * as UsageLimits from "./usageLimits.js";
 
 /** A job and the executor that holds it; the caller has checked the token. */
 export type Held = { job: Doc<"jobs">; executor: Doc<"executors"> };
@@ -30,18 +31,24 @@ export async function finish(
   { job, executor }: Held,
   { outcome, report }: { outcome: Outcome; report: AttemptReport },
 ): Promise<void> {
-  if (outcome.kind === "failed") await Executors.blame(ctx, executor, outcome.reason);
-  const event = eventOf(outcome, report);
+  const parking = await UsageLimits.heed(ctx, { job, executor }, { outcome, report });
+  // A credential of the deployment that the API refuses is no fault of the executor.
+  const isOwnFault = outcome.kind === "failed" && job.live?.credentialId === undefined;
+  if (isOwnFault || (outcome.kind === "failed" && outcome.reason !== "cliAuth")) {
+    await Executors.blame(ctx, executor, outcome.reason);
+  }
+  const event = eventOf(outcome, report, parking);
   await apply(ctx, job, { event, actor: Executors.actorOf(executor) });
 }
 
-function eventOf(outcome: Outcome, report: AttemptReport): JobEvent {
+function eventOf(outcome: Outcome, report: AttemptReport, parking: Parking | undefined): JobEvent {
   switch (outcome.kind) {
     case "succeeded":
       return { kind: "succeed", report };
     case "failed": {
       const { reason, message } = outcome;
-      return { kind: "fail", slot: "free", reason, message, report };
+      const waiting = parking === undefined ? {} : { parking };
+      return { kind: "fail", slot: "free", reason, message, report, ...waiting };
     }
     case "canceled":
       return { kind: "canceled", slot: "free", report };

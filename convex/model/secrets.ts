@@ -1,23 +1,40 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
-import { forClone, ownerOf, type SecretKey, textOf } from "../domain/secret.js";
-import type { Place } from "../lib/box.js";
+import {
+  checkValue,
+  forClone,
+  lastFourOf,
+  ownerOf,
+  type SecretKey,
+  textOf,
+} from "../domain/secret.js";
+import * as Box from "../lib/box.js";
 import * as Clock from "../lib/clock.js";
-import { fail } from "../lib/errors.js";
+import { accept, fail } from "../lib/errors.js";
 import { SECRETS_MAX } from "../protocol/limits.js";
-import type { ClaudeForm, SecretStatus, SecretUse, SecretView } from "../protocol/secret.js";
+import type {
+  ClaudeForm,
+  SealedSecret,
+  SecretStatus,
+  SecretUse,
+  SecretView,
+} from "../protocol/secret.js";
 
-/** A secret to be kept: all but its box is for people to see. */
-export type Kept = SecretKey & {
-  box: string;
-  lastFour: string;
-  form?: ClaudeForm;
-  expiresAt?: number;
-  setBy: string;
-};
+export type Kept = SealedSecret;
+
+/** Seals a secret's value, which goes no further. Throws INVALID_ARGUMENT without showing it. */
+export async function seal(
+  key: SecretKey,
+  { value, ...more }: { value: string; form?: ClaudeForm; expiresAt?: number },
+  setBy: string,
+): Promise<Kept> {
+  const plain = accept(checkValue(value));
+  const box = await Box.seal(plain, placeOf(key));
+  return { ...key, ...more, box, lastFour: lastFourOf(plain), setBy };
+}
 
 /** What a box of a secret is bound to. */
-export function placeOf(key: SecretKey): Place {
+export function placeOf(key: SecretKey): Box.Place {
   return { table: "secretBoxes", owner: textOf(key) };
 }
 
@@ -85,7 +102,7 @@ export async function serving(
   job: Doc<"jobs">,
   use: SecretUse,
 ): Promise<{ secret: Doc<"secrets">; box: string } | null> {
-  const found = use === "clone" ? await forJob(ctx, job) : await claude(ctx);
+  const found = use === "clone" ? await forJob(ctx, job) : await claude(ctx, job);
   const secret = found.find((row) => row.status === "active" && isInForce(row));
   return secret === undefined ? null : { secret, box: (await boxRow(ctx, secret._id)).box };
 }
@@ -100,7 +117,13 @@ async function forJob(ctx: QueryCtx, job: Doc<"jobs">): Promise<Doc<"secrets">[]
   return rows.filter((row) => row !== null);
 }
 
-async function claude(ctx: QueryCtx): Promise<Doc<"secrets">[]> {
+/** That of the one credential the attempt was given; where none was given, whatever there is. */
+async function claude(ctx: QueryCtx, { live }: Doc<"jobs">): Promise<Doc<"secrets">[]> {
+  const credentialId = live?.credentialId;
+  if (credentialId !== undefined) {
+    const { secretId } = (await ctx.db.get("claudeCredentials", credentialId)) ?? {};
+    return secretId === undefined ? [] : [await get(ctx, secretId)];
+  }
   return ctx.db
     .query("secrets")
     .withIndex("by_name", (q) => q.eq("kind", "claude"))

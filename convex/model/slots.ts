@@ -10,13 +10,19 @@ import * as Dispatcher from "./dispatcher.js";
  * each ordinal that no attempt occupies and no lease owes; any other executor has none.
  */
 
+/** What of an executor decides whether it may be given work. */
+type Standing = Pick<Doc<"executors">, "presence" | "revoked" | "draining" | "unhealthy"> & {
+  isLoginBlocked?: true | undefined;
+};
+
 /** Whether an executor may be given work at all. */
-export function isOpen(executor: Doc<"executors">): boolean {
+export function isOpen(executor: Standing): boolean {
   return (
     executor.presence === "online" &&
     !executor.revoked &&
     !executor.draining &&
-    executor.unhealthy === null
+    executor.unhealthy === null &&
+    executor.isLoginBlocked !== true
   );
 }
 

@@ -138,8 +138,9 @@ function stepAside(
 ): Next {
   switch (event.kind) {
     case "park": {
-      const { reason, gate } = event;
-      return { to: "waiting", patch: waiting(ctx, { reason, gate, since }) };
+      const { reason, gate, until } = event;
+      const rule = { reason, gate, since, ...(until === undefined ? {} : { until }) };
+      return { to: "waiting", patch: waiting(ctx, rule) };
     }
     case "hold":
       return { to: "held", patch: waiting(ctx, { reason: "approval", since }) };

@@ -1,5 +1,6 @@
 import { type Infer, v } from "convex/values";
 import { resume } from "./checkpoint.js";
+import { executorLogin } from "./credential.js";
 import { jobLimits, repository } from "./job.js";
 
 /** Public half of the key an executor makes for itself (RFC 8037). */
@@ -17,6 +18,8 @@ export const registration = v.object({
   version: v.string(),
   cliVersion: v.string(),
   labels: v.array(v.string()),
+  /** How its CLI logs in; left out, it has a login of its own. */
+  login: v.optional(executorLogin),
 });
 export type Registration = Infer<typeof registration>;
 

@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { usageLimit, usageWindow } from "./credential.js";
 
 /** Where a job's code comes from. `local` is allowed only where the deployment says so. */
 export const repository = v.union(
@@ -168,6 +169,8 @@ export const attemptReport = v.object({
   /** The commit that was checked out. */
   commit: v.optional(v.string()),
   changes: v.optional(changes),
+  /** Windows of usage that the API told of, the last word on each. */
+  windows: v.optional(v.array(usageWindow)),
   cloneMs: v.optional(v.number()),
   cliMs: v.optional(v.number()),
 });
@@ -180,6 +183,8 @@ export const outcome = v.union(
     kind: v.literal("failed"),
     reason: failureReason,
     message: v.string(),
+    /** With usageLimit: which limit, and until when, as far as the API told. */
+    limit: v.optional(usageLimit),
   }),
   v.object({ kind: v.literal("canceled") }),
   /** Ended by the executor's own shutdown: not counted against the job. */

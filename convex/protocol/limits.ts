@@ -228,6 +228,25 @@ export const AUDIT_FIELD_CHARS_MAX = 200;
 /** Lines of the audit in one page of its export. */
 export const AUDIT_EXPORT_PAGE = 500;
 
+// -- credentials --
+/** Credentials of a deployment; an assignment looks at all that are good. */
+export const CREDENTIALS_MAX = 50;
+/** Highest limit of attempts that use one credential at once: they are counted one by one. */
+export const CREDENTIAL_CONCURRENCY_MAX = 64;
+/** Windows of usage that are kept of one credential. */
+export const USAGE_WINDOWS_MAX = 8;
+/** Characters of the name of a window, or of its status. */
+export const WINDOW_NAME_CHARS_MAX = 64;
+/** No window of usage is longer: a later reset is cut to this. */
+export const RESET_MS_MAX = 8 * 24 * 60 * 60_000;
+/** First pause of a credential that was throttled without a time of reset; doubled up to the longest. */
+export const THROTTLE_MS_MIN = 30_000;
+export const THROTTLE_MS_MAX = 60 * 60_000;
+/** Attempts that usage limits may end before the job is given up: they are neither charged nor interruptions. */
+export const PARKS_MAX = 100;
+/** Jobs that one step lets in when a credential may be used again. */
+export const LET_ALL_IN_PER_STEP = 25;
+
 // -- arguments --
 /** Characters of a text in the arguments of a public function, where LONG_ARGUMENTS names no other. */
 export const ARGUMENT_CHARS_MAX = 8_192;

@@ -22,6 +22,18 @@ export type ClaudeForm = Infer<typeof claudeForm>;
 export const secretStatus = v.union(v.literal("active"), v.literal("disabled"));
 export type SecretStatus = Infer<typeof secretStatus>;
 
+/** A secret to be kept: all but its box is for people to see. */
+export const sealedSecret = v.object({
+  kind: secretKind,
+  name: v.string(),
+  form: v.optional(claudeForm),
+  expiresAt: v.optional(v.number()),
+  box: v.string(),
+  lastFour: v.string(),
+  setBy: v.string(),
+});
+export type SealedSecret = Infer<typeof sealedSecret>;
+
 /** What people may know of a secret. */
 export const secretView = v.object({
   secretId: v.id("secrets"),

@@ -30,6 +30,8 @@ export const liveAttempt = v.object({
   /** The CLI's session. */
   sessionId: v.string(),
   spawnedAt: v.optional(v.number()),
+  /** The deployment's credential it was given, if it was given one. */
+  credentialId: v.optional(v.id("claudeCredentials")),
   commit: v.optional(v.string()),
   /** When each phase began; at most one item a phase. */
   phases: v.array(v.object({ phase, at: v.number() })),
@@ -113,6 +115,8 @@ export const executorView = v.object({
   revoked: v.boolean(),
   draining: v.boolean(),
   unhealthy: v.union(v.null(), v.object({ reason: failureReason, since: v.number() })),
+  /** Its own login may not be used now: `credentials:list` says why. */
+  isLoginBlocked: v.optional(v.boolean()),
   slots: v.number(),
   freeSlots: v.number(),
   version: v.string(),

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import path from "node:path";
+import type { ExecutorLogin } from "../../convex/protocol/credential.js";
 import type { CliLogin } from "../config.js";
 
 /** Where the CLI's login comes from, as far as can be told without asking the API. */
@@ -18,6 +19,12 @@ export async function probeLogin(login: CliLogin): Promise<LoginState> {
   const isWritable =
     (await may(file, constants.W_OK)) && (await may(login.configDir, constants.W_OK));
   return { kind: isWritable ? "file" : "readOnlyFile", folder: login.configDir };
+}
+
+/** How the CLI logs in here, as the deployment counts credentials; none asks it for one. */
+export function loginKind(login: CliLogin, state: LoginState): ExecutorLogin {
+  if (state.kind === "none") return "none";
+  return login.apiKey === undefined ? "subscription" : "apiKey";
 }
 
 /**

@@ -1,5 +1,10 @@
 import type { AttemptReport, FailureReason, Outcome, Tokens } from "../../convex/protocol/job.js";
-import { MESSAGE_CHARS_MAX, RESULT_CHARS_MAX } from "../../convex/protocol/limits.js";
+import type { UsageLimit, UsageWindow } from "../../convex/protocol/credential.js";
+import {
+  MESSAGE_CHARS_MAX,
+  RESULT_CHARS_MAX,
+  USAGE_WINDOWS_MAX,
+} from "../../convex/protocol/limits.js";
 import type { CliRun } from "./process.js";
 import { cap, type ClaudeEvent, type CliResult, toIso } from "./stream.js";
 
@@ -10,7 +15,9 @@ export type Facts = Readonly<{
   /** Code on the last answer of the main conversation that was an error. */
   error: string | undefined;
   /** The account's limit is used up, until then if it is known. */
-  rejectedLimit: { resetsAtMs: number | undefined } | undefined;
+  rejectedLimit: UsageLimit | undefined;
+  /** The last word on each window of usage. */
+  windows: readonly UsageWindow[];
   /** The last one counts: its sums run over the whole process. */
   result: CliResult | undefined;
 }>;
@@ -20,6 +27,7 @@ export const NO_FACTS: Facts = {
   sessionId: undefined,
   error: undefined,
   rejectedLimit: undefined,
+  windows: [],
   result: undefined,
 };
 
@@ -30,10 +38,13 @@ export function observe(facts: Facts, event: ClaudeEvent): Facts {
     case "assistant":
       return event.isSubagent ? facts : { ...facts, error: event.error };
     case "rateLimit": {
-      const isRejected = event.status === "rejected";
+      const { limit: window, status, resetsAtMs } = event;
+      const reset = resetsAtMs === undefined ? {} : { resetsAt: resetsAtMs };
+      const others = facts.windows.filter((each) => each.window !== window);
       return {
         ...facts,
-        rejectedLimit: isRejected ? { resetsAtMs: event.resetsAtMs } : undefined,
+        rejectedLimit: status === "rejected" ? { window, ...reset } : undefined,
+        windows: [...others, { window, status, ...reset }].slice(-USAGE_WINDOWS_MAX),
       };
     }
     case "result":
@@ -60,7 +71,8 @@ export function classify(run: CliRun, facts: Facts): Outcome {
   if (result === undefined) return classifyWithoutResult(run);
   if (!result.isError) return classifyCompleted(result);
   const reason = reasonOf(result, facts);
-  return failed(reason, messageOf(reason, result, facts));
+  const outcome = failed(reason, messageOf(reason, result, facts));
+  return reason === "usageLimit" ? { ...outcome, limit: facts.rejectedLimit ?? {} } : outcome;
 }
 
 /** The part of the report that the CLI itself accounts for. */
@@ -74,6 +86,7 @@ export function reportOf(run: CliRun, facts: Facts): AttemptReport {
     permissionDenials: result?.permissionDenials ?? 0,
   };
   if (result !== undefined) report.result = cap(result.text, RESULT_CHARS_MAX);
+  if (facts.windows.length > 0) report.windows = [...facts.windows];
   if (model !== undefined) report.model = model;
   if (sessionId !== undefined) report.sessionId = sessionId;
   if (run.exit.kind === "exited") report.exitCode = run.exit.code;
@@ -137,8 +150,8 @@ function reasonOf(result: CliResult, facts: Facts): FailureReason {
   const bySubtype = REASON_OF_SUBTYPE[result.subtype];
   if (bySubtype !== undefined) return bySubtype;
   if (facts.error === "rate_limit" || result.apiErrorStatus === 429) {
-    // Without a time of reset it is a passing throttle, as with API keys: worth trying again soon.
-    return facts.rejectedLimit?.resetsAtMs === undefined ? "apiError" : "usageLimit";
+    // Without a time of reset it is a passing throttle, as with API keys: the credential rests a little.
+    return "usageLimit";
   }
   const byError = facts.error === undefined ? undefined : REASON_OF_ERROR[facts.error];
   return byError ?? reasonOfStatus(result);
@@ -154,9 +167,9 @@ function reasonOfStatus(result: CliResult): FailureReason {
 
 function messageOf(reason: FailureReason, result: CliResult, facts: Facts): string {
   const said = result.text === "" ? result.subtype : result.text;
-  const resetsAtMs = facts.rejectedLimit?.resetsAtMs;
-  if (reason !== "usageLimit" || resetsAtMs === undefined) return said;
-  return `${said} (the limit ends at ${toIso(resetsAtMs)})`;
+  const resetsAt = facts.rejectedLimit?.resetsAt;
+  if (reason !== "usageLimit" || resetsAt === undefined) return said;
+  return `${said} (the limit ends at ${toIso(resetsAt)})`;
 }
 
 /** From `modelUsage`: `usage` leaves out what subagents spent. */
@@ -171,6 +184,6 @@ function sumTokens(result: CliResult | undefined): Tokens {
   return sum;
 }
 
-function failed(reason: FailureReason, message: string): Outcome {
+function failed(reason: FailureReason, message: string): Extract<Outcome, { kind: "failed" }> {
   return { kind: "failed", reason, message: cap(message, MESSAGE_CHARS_MAX) };
 }

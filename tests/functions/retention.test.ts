@@ -264,6 +264,8 @@ const BOUNDED: Record<string, string> = {
   ...{ gateLimits: "set one by one by operators, deleted when cleared" },
   ...{ schedules: "SCHEDULES_MAX, deleted by people", secrets: "SECRETS_MAX, removed by people" },
   ...{ secretBoxes: "one each of secrets" },
+  ...{ claudeCredentials: "CREDENTIALS_MAX, and one each of executors" },
+  ...{ credentialUses: "one each of jobs that executors hold" },
   ...{ templates: "TEMPLATE_VERSIONS_MAX of a name, written one by one by people" },
   ...{ checkpoints: "one of each job that is not over", fileSweep: "one row" },
   ...{ checkpointParts: "bounded for each checkpoint, deleted with it" },

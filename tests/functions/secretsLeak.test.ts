@@ -32,6 +32,8 @@ async function fullWorld() {
   await alice.action(api.secrets.setMyToken, { host: "github.com", value: ofAlice });
   const claude = { kind: "claude", name: "team", form: "apiKey", value: ofClaude } as const;
   await administrator.action(api.secrets.set, claude);
+  const [credential] = await administrator.query(api.credentials.list, {});
+  if (credential === undefined) throw new Error("the secret is no credential");
   await administrator.mutation(api.executors.createEnrolment, { label: "waiting" });
   await world.t.run((ctx) =>
     ctx.db.insert("credentials", {
@@ -50,6 +52,7 @@ async function fullWorld() {
     executors: [executor.executorId],
     users: [alice.userId],
     sessions: [alice.sessionId],
+    claudeCredentials: [credential.credentialId],
     secrets: [secretId],
   };
   return { ids, callers: [administrator, alice, executor, world.t] };

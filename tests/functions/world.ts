@@ -134,6 +134,18 @@ export class World {
     return (await this.t.mutation(internal.secrets.keep, kept)).secretId;
   }
 
+  /** A credential of the deployment, of this label. */
+  async credential(label: string): Promise<Id<"claudeCredentials">> {
+    const key = { kind: "claude", name: label } as const;
+    const box = await Box.seal(`sk-ant-${label}`, {
+      table: "secretBoxes",
+      owner: `claude:${label}`,
+    });
+    const sealed = { ...key, form: "apiKey", box, lastFour: "abcd", setBy: "test" } as const;
+    const put = { sealed, concurrency: null };
+    return (await this.t.mutation(internal.credentials.put, put)).credentialId;
+  }
+
   /** An open alert. */
   async alert(): Promise<Id<"alerts">> {
     const alert = { key: "spend", rule: "spend", severity: "P2", title: "t", detail: "d" } as const;

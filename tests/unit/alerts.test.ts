@@ -37,6 +37,7 @@ const well: Snapshot = {
   audit: { violations: 0, first: "" },
   setAside: { count: 0, last: "" },
   failedDeliveries: 0,
+  failingCredentials: [],
 };
 const withExecutor = (change: Partial<Snapshot["executors"][number]>): Snapshot => ({
   ...well,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { count, decide, type Ended, POLICIES } from "../../convex/domain/retry.js";
 import { FAILURE_REASONS } from "../../convex/protocol/job.js";
-import { ATTEMPTS_MAX, INTERRUPTIONS_MAX } from "../../convex/protocol/limits.js";
+import { ATTEMPTS_MAX, INTERRUPTIONS_MAX, PARKS_MAX } from "../../convex/protocol/limits.js";
 
 const ended = (part: Partial<Ended> & Pick<Ended, "reason">): Ended => ({
   charged: POLICIES[part.reason].charged ? 1 : 0,
@@ -22,7 +22,7 @@ describe("each reason, the first time", () => {
     ["diskFull", "pending"],
     ["cliAuth", "pending"],
     ["cliMissing", "pending"],
-    ["usageLimit", "backoff"],
+    ["usageLimit", "pending"],
     ["apiError", "backoff"],
     ["apiRejected", "failed"],
     ["cliKilled", "backoff"],
@@ -63,6 +63,7 @@ test.each([
   ["noResult", 2],
   ["apiError", 6],
   ["leaseExpired", 5],
+  ["usageLimit", 100],
 ] as const)("%s fails the job at its occurrence %i, not before", (reason, cap) => {
   const plenty = { reason, attemptsMax: ATTEMPTS_MAX };
   expect(decide(ended({ ...plenty, occurrences: cap - 1 })).kind).not.toBe("failed");
@@ -105,7 +106,7 @@ test("a backoff is never longer than its cap and never at once", () => {
   );
 });
 
-test("whatever ends its attempts, a job has at most attemptsMax + INTERRUPTIONS_MAX of them", () => {
+test("whatever ends its attempts, a job has at most attemptsMax + INTERRUPTIONS_MAX + PARKS_MAX of them", () => {
   const reasons = fc.infiniteStream(fc.constantFrom(...FAILURE_REASONS));
   fc.assert(
     fc.property(reasons, fc.integer({ min: 1, max: ATTEMPTS_MAX }), (stream, attemptsMax) => {
@@ -117,14 +118,14 @@ test("whatever ends its attempts, a job has at most attemptsMax + INTERRUPTIONS_
         const counted = count(failures, reason);
         failures = counted.failures;
         const { charged, interruptions } = counts;
-        counts = POLICIES[reason].charged
-          ? { charged: charged + 1, interruptions }
-          : { charged, interruptions: interruptions + 1 };
+        const { charged: isCharged, parks } = POLICIES[reason];
+        if (isCharged) counts = { charged: charged + 1, interruptions };
+        else if (!parks) counts = { charged, interruptions: interruptions + 1 };
         const { occurrences } = counted;
         const decision = decide({ reason, ...counts, occurrences, attemptsMax, jitter: 0.5 });
         if (decision.kind === "failed") break;
       }
-      expect(attempts).toBeLessThanOrEqual(attemptsMax + INTERRUPTIONS_MAX);
+      expect(attempts).toBeLessThanOrEqual(attemptsMax + INTERRUPTIONS_MAX + PARKS_MAX);
       expect(new Set(failures.map((f) => f.reason)).size).toBe(failures.length);
     }),
   );
