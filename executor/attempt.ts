@@ -1,35 +1,43 @@
 import type { Assignment, HeldAttempt, Work } from "../convex/protocol/executor.js";
-import type { AttemptReport, FailureReason, Outcome } from "../convex/protocol/job.js";
-import { MESSAGE_CHARS_MAX, TIMEOUT_MS_DEFAULT } from "../convex/protocol/limits.js";
+import type { Resume } from "../convex/protocol/checkpoint.js";
+import type { AttemptReport, Outcome } from "../convex/protocol/job.js";
+import { TIMEOUT_MS_DEFAULT } from "../convex/protocol/limits.js";
 import type { LogKind } from "../convex/protocol/log.js";
-import { type Backend, BackendError } from "./backend.js";
-import { type Baseline, collectChanges, takeBaseline } from "./changes.js";
+import {
+  failed,
+  hasCode,
+  isStale,
+  outcomeOf,
+  redactOutcome,
+  type StopReason,
+} from "./attemptEnding.js";
+import type { Backend } from "./backend.js";
+import {
+  type AttemptContext,
+  baselineOf,
+  checkOut,
+  checkpointerOf,
+  gitTools,
+  goOnFrom,
+  tellResumption,
+} from "./attemptSource.js";
+import { collectChanges } from "./changes.js";
+import type { Checkpointer } from "./checkpoint.js";
 import { buildCommand } from "./claude/command.js";
 import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
 import { runCli } from "./claude/process.js";
-import { cap, parseLine, toLogEntries } from "./claude/stream.js";
+import { parseLine, toLogEntries } from "./claude/stream.js";
 import { type Clock, pause } from "./clock.js";
 import type { CliLogin } from "./config.js";
-import { cloneRepository, type GitRules } from "./git.js";
+import type { GitRules } from "./git.js";
 import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
 import type { Logger } from "./logger.js";
 import { createLogShipper, type LogShipper } from "./logShipper.js";
-import { MARKER_VARIABLE, sweepProcesses } from "./processTree.js";
+import { sweepProcesses } from "./processTree.js";
 import type { Redactor } from "./redact.js";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.js";
 
-/** Why an attempt is stopped from outside; the first one counts. */
-export type StopReason =
-  /** A person asked for it. */
-  | "cancel"
-  /** This executor is going down. */
-  | "shutdown"
-  /** The job's own bound. */
-  | "timeout"
-  /** The trust deadline passed: the backend may have given the job away. */
-  | "leaseLost"
-  /** The token is stale: stop, and report nothing. */
-  | "abandon";
+export type { StopReason };
 
 export type AttemptDependencies = {
   backend: Backend;
@@ -61,17 +69,30 @@ const LOG_FLUSH_MS = 5_000;
 const FINISH_TRIES_MAX = 20;
 const FINISH_RETRY_MS_MAX = 5_000;
 const COLLECT_MS_MAX = 90_000;
+/** The last checkpoint of an attempt that is stopped or has failed. */
+const LAST_CHECKPOINT_MS = 5_000;
 
 /** Starts an attempt: its steps run by themselves until `done`. */
 export function startAttempt(assignment: Assignment, deps: AttemptDependencies): RunningAttempt {
   const stopping = new AbortController();
   const held = { jobId: assignment.jobId, token: assignment.token };
-  const stop = (reason: StopReason): void => {
+  let isLeaving = false;
+  const abort = (reason: StopReason): void => {
     if (stopping.signal.aborted) return;
     deps.logger.info("attemptStopping", { ...held, reason });
     stopping.abort(reason);
   };
-  return { held, stop, done: live(new Steps(assignment, deps, { stopping, stop })) };
+  const stop = (reason: StopReason): void => {
+    if (reason !== "shutdown") abort(reason);
+    else if (!isLeaving) {
+      isLeaving = true;
+      void steps.leave().finally(() => {
+        abort(reason);
+      });
+    }
+  };
+  const steps = new Steps(assignment, deps, { stopping, stop });
+  return { held, stop, done: live(steps) };
 }
 
 async function live(steps: Steps): Promise<Outcome | undefined> {
@@ -96,8 +117,10 @@ class Steps {
   readonly #log: LogShipper;
   readonly #secrets: IssuedSecrets;
   #workspace: Workspace | undefined;
+  #checkpoints: Checkpointer | undefined;
   #cancelTimeout: () => void = () => undefined;
-  #report: AttemptReport = {
+  readonly #context: AttemptContext;
+  readonly #report: AttemptReport = {
     costUsd: 0,
     tokens: { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 },
     turns: 0,
@@ -119,6 +142,16 @@ class Steps {
         this.#heed(error, "logRefused");
       },
     });
+    this.#context = {
+      ...{ deps, held: this.#held, secrets: this.#secrets, report: this.#report },
+      ...{ signal: this.#signal, startedAt: 0 },
+      mark: (text) => {
+        this.#mark(text);
+      },
+      heed: (error, event) => {
+        this.#heed(error, event);
+      },
+    };
   }
 
   /** Undefined when the assignment is no longer ours or the backend does not answer for it. */
@@ -126,6 +159,7 @@ class Steps {
     try {
       const work = await this.#deps.backend.start(this.#held);
       const timeoutMs = work.limits.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+      this.#context.startedAt = this.#deps.clock.monotonic();
       this.#cancelTimeout = this.#deps.clock.after(timeoutMs, () => {
         this.#control.stop("timeout");
       });
@@ -137,52 +171,51 @@ class Steps {
     }
   }
 
+  /** Goes on from the checkpoint that was offered; where that cannot be done, begins at the beginning. */
   async run(work: Work): Promise<Outcome> {
-    const { tempDir } = this.#deps;
-    const workspace = await createWorkspace({
-      tempDir,
-      jobId: this.#held.jobId,
-      attempt: this.#attempt,
-    });
+    if (work.resume !== undefined) {
+      const outcome = await this.#live(work, work.resume);
+      if (outcome !== "unusable") return outcome;
+      await this.#removeWorkspace();
+    }
+    const outcome = await this.#live(work, undefined);
+    return outcome === "unusable" ? failed("internal", "A run without a past is lost.") : outcome;
+  }
+
+  async #live(work: Work, resume: Resume | undefined): Promise<Outcome | "unusable"> {
+    const { tempDir, clock } = this.#deps;
+    const { jobId } = this.#held;
+    const workspace = await createWorkspace({ tempDir, jobId, attempt: this.#attempt, clock });
     this.#workspace = workspace;
     this.#deps.markers.add(workspace.marker);
-    const cloned = await this.#clone(work, workspace);
+    const cloned = await checkOut(this.#context, work, workspace);
     if (cloned !== undefined) return cloned;
-    const outcome = await this.#runCli(work, workspace);
+    const restored =
+      resume === undefined ? undefined : await goOnFrom(this.#context, resume, workspace);
+    if (resume !== undefined && restored === undefined) return this.#stopped() ?? "unusable";
+    const sessionId = resume?.sessionId ?? work.sessionId;
+    this.#checkpoints = checkpointerOf(this.#context, workspace, { sessionId, restored });
+    const outcome = await this.#runCli({ ...work, sessionId }, workspace, resume);
+    if (outcome === "unusable") return outcome;
+    if (outcome.kind === "failed") await this.#checkpoints.flush(LAST_CHECKPOINT_MS);
+    this.#checkpoints.stop();
+    this.#report.checkpoints = this.#checkpoints.counts();
     if (outcome.kind === "succeeded" || outcome.kind === "failed") await this.#collect(workspace);
     return outcome;
   }
 
-  /** Undefined when the commit is checked out. */
-  async #clone(work: Work, workspace: Workspace): Promise<Outcome | undefined> {
-    const { clock, git } = this.#deps;
-    this.#mark(`cloning ${describe(work)}`);
-    const startedAt = clock.monotonic();
-    const issued = work.repository.kind === "local" ? null : await this.#secrets.get("clone");
-    const result = await cloneRepository(work, {
-      rules: git,
-      folder: workspace.repo,
-      home: workspace.home,
-      marker: { [MARKER_VARIABLE]: workspace.marker },
-      clock,
-      signal: this.#signal,
-      credential: issued === null ? undefined : { username: "x-access-token", ...issued },
-    });
-    this.#report.cloneMs = Math.round(clock.monotonic() - startedAt);
-    const stopped = this.#stopped();
-    if (stopped !== undefined) return stopped;
-    if (!result.ok) return failed(result.failure.reason, result.failure.message);
-    this.#report.commit = result.commit;
-    this.#mark(`checked out ${result.commit}`);
-    await takeBaseline(this.#baseline(workspace, result.commit), this.#gitTools(workspace)).catch(
-      (error: unknown) => {
-        this.#heed(error, "baselineFailed");
-      },
-    );
-    return this.#stopped();
+  /** Before a shutdown stops the run: keeps how far it has come. */
+  async leave(): Promise<void> {
+    await this.#checkpoints?.flush(LAST_CHECKPOINT_MS);
+    this.#checkpoints?.stop();
   }
 
-  async #runCli(work: Work, workspace: Workspace): Promise<Outcome> {
+  /** "unusable": the CLI did not take up the session it was to go on with. */
+  async #runCli(
+    work: Work,
+    workspace: Workspace,
+    resume: Resume | undefined,
+  ): Promise<Outcome | "unusable"> {
     const { clock, cli, redactor } = this.#deps;
     if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
     const command = buildCommand({
@@ -192,6 +225,7 @@ class Steps {
       work,
       folders: workspace,
       marker: workspace.marker,
+      isResumed: resume !== undefined,
     });
     let facts: Facts = NO_FACTS;
     const stderr = redactor.stream();
@@ -204,7 +238,11 @@ class Steps {
         this.#enter("running", { spawnedAt: clock.now() });
       },
       onLine: (line) => {
+        if (this.#checkpoints?.onLine(line) === true) return;
         const event = parseLine(line);
+        if (event.type === "init" && facts.sessionId === undefined && resume !== undefined) {
+          void tellResumption(this.#context, resume);
+        }
         facts = observe(facts, event);
         for (const entry of toLogEntries(event, clock.now())) this.#write(entry.kind, entry.text);
       },
@@ -213,15 +251,22 @@ class Steps {
       },
     });
     this.#writeLines(stderr.end());
-    this.#report = {
-      ...this.#report,
-      ...reportOf(run, facts),
-      cliMs: Math.round(clock.monotonic() - startedAt),
-    };
+    const cliMs = Math.round(clock.monotonic() - startedAt);
+    Object.assign(this.#report, reportOf(run, facts), { cliMs });
     if (run.droppedLines > 0) this.#mark(`${run.droppedLines} events were too long to be read`);
     if (run.sweptProcesses > 0) this.#mark(`${run.sweptProcesses} left-over processes ended`);
     if (!run.isClean) this.#deps.logger.error("processesLeft", { ...this.#held });
-    return this.#stopped() ?? classify(run, facts);
+    const stopped = this.#stopped();
+    if (stopped !== undefined || resume === undefined || facts.sessionId !== undefined) {
+      return stopped ?? classify(run, facts);
+    }
+    this.#checkpoints?.stop();
+    await tellResumption(
+      this.#context,
+      resume,
+      `the CLI did not take up its session. ${run.stderr}`,
+    );
+    return "unusable";
   }
 
   /** The machine's own login; the deployment's where the machine has none. */
@@ -239,8 +284,8 @@ class Steps {
     if (commit === undefined) return;
     this.#enter("collecting");
     try {
-      const baseline = this.#baseline(workspace, commit);
-      const changes = await collectChanges(baseline, this.#gitTools(workspace));
+      const tools = gitTools(this.#context, workspace, COLLECT_MS_MAX);
+      const changes = await collectChanges(baselineOf(workspace, commit), tools);
       const patch = this.#deps.redactor.text(changes.patch);
       this.#report.changes = { ...changes, patch };
       const { files, insertions, deletions } = changes;
@@ -283,8 +328,13 @@ class Steps {
 
   async cleanUp(): Promise<void> {
     this.#cancelTimeout();
+    this.#checkpoints?.stop();
     this.#log.stop();
     this.#secrets.forget();
+    await this.#removeWorkspace();
+  }
+
+  async #removeWorkspace(): Promise<void> {
     if (this.#workspace === undefined) return;
     const { root, marker } = this.#workspace;
     try {
@@ -299,21 +349,6 @@ class Steps {
 
   get #signal(): AbortSignal {
     return this.#control.stopping.signal;
-  }
-
-  #baseline(workspace: Workspace, commit: string): Baseline {
-    return { gitFolder: workspace.gitFolder, repo: workspace.repo, commit };
-  }
-
-  #gitTools(workspace: Workspace): Parameters<typeof collectChanges>[1] {
-    const { clock, git } = this.#deps;
-    return {
-      searchPath: git.searchPath,
-      home: workspace.home,
-      marker: { [MARKER_VARIABLE]: workspace.marker },
-      clock,
-      signal: AbortSignal.any([this.#signal, AbortSignal.timeout(COLLECT_MS_MAX)]),
-    };
   }
 
   /** Tells the backend which phase began; nothing waits for the answer. */
@@ -341,18 +376,7 @@ class Steps {
   #stopped(): Outcome | undefined {
     if (!this.#signal.aborted) return undefined;
     // Only `stop` aborts, always with a StopReason.
-    const reason = this.#signal.reason as StopReason;
-    switch (reason) {
-      case "cancel":
-        return { kind: "canceled" };
-      case "shutdown":
-        return { kind: "interrupted", reason: "shutdown" };
-      case "timeout":
-        return failed("timedOut", "The attempt took longer than its job allows.");
-      case "leaseLost":
-      case "abandon":
-        return failed("leaseExpired", "The executor could not renew its lease in time.");
-    }
+    return outcomeOf(this.#signal.reason as StopReason);
   }
 
   #mark(text: string): void {
@@ -365,27 +389,4 @@ class Steps {
     const { clock, redactor } = this.#deps;
     this.#log.add({ at: clock.now(), kind, text: redactor.text(text) });
   }
-}
-
-function isStale(error: unknown): boolean {
-  return error instanceof BackendError && error.code === "STALE_LEASE";
-}
-
-function failed(reason: FailureReason, message: string): Outcome {
-  return { kind: "failed", reason, message: cap(message, MESSAGE_CHARS_MAX) };
-}
-
-function redactOutcome(outcome: Outcome, redactor: Redactor): Outcome {
-  if (outcome.kind !== "failed") return outcome;
-  return { ...outcome, message: redactor.text(outcome.message) };
-}
-
-function describe({ repository, ref }: Work): string {
-  const { kind } = repository;
-  if (kind === "local") return `${repository.path} at ${ref}`;
-  return `${repository.host}/${repository.owner}/${repository.name} at ${ref}`;
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

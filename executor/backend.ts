@@ -1,6 +1,8 @@
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { ConvexError } from "convex/values";
 import { api } from "../convex/_generated/api.js";
+import type { Artifact } from "../convex/protocol/artifact.js";
+import type { Checkpoint, Resumption } from "../convex/protocol/checkpoint.js";
 import { ERROR_CODES, type ErrorCode } from "../convex/protocol/errors.js";
 import type {
   Assignment,
@@ -30,6 +32,12 @@ export interface Backend {
   heartbeat(held: HeldAttempt[], disk: Disk | undefined): Promise<HeartbeatReply>;
   appendLog(held: HeldAttempt, seq: number, entries: LogEntry[]): Promise<AppendReply>;
   finish(held: HeldAttempt, ending: Ending): Promise<void>;
+  /** As many addresses to upload one file each to. */
+  uploadUrls(held: HeldAttempt, count: number): Promise<string[]>;
+  attachCheckpoint(held: HeldAttempt, checkpoint: Checkpoint): Promise<void>;
+  /** Tells what became of the checkpoint that `start` offered. */
+  restored(held: HeldAttempt, resumption: Resumption): Promise<void>;
+  attachArtifact(held: HeldAttempt, artifact: Artifact): Promise<void>;
   goOffline(): Promise<void>;
   /** The secret that an attempt needs; null when the deployment keeps none for it. */
   issueSecret(held: HeldAttempt, use: SecretUse): Promise<IssuedSecret | null>;
@@ -86,7 +94,7 @@ export function connectBackend(connection: Connection): Backend {
   const final = reportFinalOnce(connection, closing);
   const identity = keepAuthenticated({ client, connection, closing: closing.signal, final });
   const call = callWith(identity, final);
-  const { executors, logs, secrets } = api;
+  const { artifacts, checkpoints, executors, files, logs, secrets } = api;
   return {
     register: (registration) => call(() => client.mutation(executors.register, { registration })),
     watchAssignments: (onChange) => {
@@ -108,6 +116,16 @@ export function connectBackend(connection: Connection): Backend {
       call(() => client.mutation(logs.append, { ...held, seq, entries })),
     finish: async (held, ending) => {
       await call(() => client.mutation(executors.finish, { ...held, ...ending }));
+    },
+    uploadUrls: (held, count) => call(() => client.mutation(files.uploadUrls, { ...held, count })),
+    attachCheckpoint: async (held, checkpoint) => {
+      await call(() => client.mutation(checkpoints.attach, { ...held, checkpoint }));
+    },
+    restored: async (held, resumption) => {
+      await call(() => client.mutation(checkpoints.restored, { ...held, resumption }));
+    },
+    attachArtifact: async (held, artifact) => {
+      await call(() => client.mutation(artifacts.attach, { ...held, artifact }));
     },
     goOffline: async () => {
       await call(() => client.mutation(executors.goOffline, {}));

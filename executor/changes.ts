@@ -13,7 +13,7 @@ import { type CommandResult, runCommand } from "./runCommand.js";
  */
 export type Baseline = Readonly<{ gitFolder: string; repo: string; commit: string }>;
 
-type Tools = {
+export type GitTools = {
   searchPath: string;
   home: string;
   marker: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ const LIST_CHARS_MAX = 4 * 1024 * 1024;
 const ATTRIBUTES = "* !diff !filter !merge !ident !whitespace !delta !export-subst\n";
 
 /** Prepares the comparison; call before anything untrusted runs in `repo`. */
-export async function takeBaseline(baseline: Baseline, tools: Tools): Promise<void> {
+export async function takeBaseline(baseline: Baseline, tools: GitTools): Promise<void> {
   const { gitFolder, repo, commit } = baseline;
   const git = gitIn(baseline, tools);
   await expectOk(git(["init", "--quiet", "--bare", "--template=", "--", gitFolder]), "init");
@@ -53,7 +53,7 @@ export async function takeBaseline(baseline: Baseline, tools: Tools): Promise<vo
 }
 
 /** Counts and the patch of everything that differs from the baseline, commits included. Throws. */
-export async function collectChanges(baseline: Baseline, tools: Tools): Promise<Changes> {
+export async function collectChanges(baseline: Baseline, tools: GitTools): Promise<Changes> {
   const git = gitIn(baseline, tools);
   const uncounted = await addNewFiles(baseline, git);
   const diff = [
@@ -94,9 +94,15 @@ export function sumNumstat(output: string): Pick<Changes, "files" | "insertions"
   return totals;
 }
 
-type Git = (
+/** Runs git with our own git folder over the clone's files. */
+export type Git = (
   args: string[],
-  more?: { stdin?: string; stdoutMax?: number },
+  more?: {
+    stdin?: string;
+    stdoutMax?: number;
+    encoding?: "utf8" | "latin1";
+    env?: Readonly<Record<string, string>>;
+  },
 ) => Promise<CommandResult>;
 
 /** Puts new files into our index; answers how many were too many or too large for that. */
@@ -122,7 +128,8 @@ async function addNewFiles(baseline: Baseline, git: Git): Promise<number> {
   return names.length - chosen.length;
 }
 
-function gitIn(baseline: Baseline, tools: Tools): Git {
+/** Git over a clone that a run has in its hands: the settings, attributes and index are ours. */
+export function gitIn(baseline: Baseline, tools: GitTools): Git {
   const env = gitEnvironment({
     searchPath: tools.searchPath,
     home: tools.home,
@@ -136,10 +143,14 @@ function gitIn(baseline: Baseline, tools: Tools): Git {
         args,
         cwd: baseline.repo,
         // `init --bare` refuses a work tree.
-        env: args[0] === "init" ? without(env, ["GIT_DIR", "GIT_WORK_TREE"]) : env,
+        env: {
+          ...(args[0] === "init" ? without(env, ["GIT_DIR", "GIT_WORK_TREE"]) : env),
+          ...more.env,
+        },
         timeoutMs: STEP_MS_MAX,
         stdoutMax: more.stdoutMax ?? LIST_CHARS_MAX,
         ...(more.stdin === undefined ? {} : { stdin: more.stdin }),
+        ...(more.encoding === undefined ? {} : { encoding: more.encoding }),
       },
       tools,
     );
@@ -149,7 +160,11 @@ function without(env: Record<string, string>, names: string[]): Record<string, s
   return Object.fromEntries(Object.entries(env).filter(([name]) => !names.includes(name)));
 }
 
-async function expectOk(running: Promise<CommandResult>, step: string): Promise<CommandResult> {
+/** Throws unless the call ended well. */
+export async function expectOk(
+  running: Promise<CommandResult>,
+  step: string,
+): Promise<CommandResult> {
   const result = await running;
   if (result.ending === "exited" && result.code === 0) return result;
   throw new Error(`git ${step} ended ${result.ending} (${result.code ?? "-"}): ${result.stderr}`);

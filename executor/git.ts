@@ -84,7 +84,8 @@ export function gitEnvironment(options: {
 
 /** Fetches one commit of `repository` into `folder` (made by this call) and checks it out detached. */
 export async function cloneRepository(
-  source: { repository: Repository; ref: string },
+  /** With a commit, that one is checked out, whatever the ref names by now. */
+  source: { repository: Repository; ref: string; commit?: string },
   options: {
     rules: GitRules;
     folder: string;
@@ -102,6 +103,7 @@ export async function cloneRepository(
   if (!isFetchableRef(source.ref)) {
     return failed("refNotFound", `"${source.ref}" is not a name git accepts for a ref.`);
   }
+  const wanted = source.commit ?? source.ref;
   const environment = {
     searchPath: options.rules.searchPath,
     home: options.home,
@@ -131,7 +133,7 @@ export async function cloneRepository(
     // The one step that talks to the host is the one that knows the credential.
     {
       cwd: folder,
-      args: [...fetchArgs, "--end-of-options", located.url, source.ref],
+      args: [...fetchArgs, "--end-of-options", located.url, wanted],
       env: authorized,
     },
     {
@@ -144,7 +146,7 @@ export async function cloneRepository(
   for (const step of steps) {
     const result = await git(step);
     if (result.ending !== "exited" || result.code !== 0) {
-      const failure = classifyGitFailure(result, source.ref);
+      const failure = classifyGitFailure(result, wanted);
       return { ok: false, failure: explainDenial(failure, options.credential) };
     }
     output = result.stdout.trim();

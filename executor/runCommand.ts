@@ -20,7 +20,9 @@ export type Command = {
   timeoutMs: number;
   /** Characters of stdout that are kept; the program is ended when it writes more. */
   stdoutMax: number;
-  stdin?: string;
+  stdin?: string | Buffer;
+  /** latin1 keeps every byte of output that is no text. */
+  encoding?: "utf8" | "latin1";
 };
 
 /** Tail of stderr that is kept: enough for the reason, whatever came before it. */
@@ -56,7 +58,7 @@ export function runCommand(
       signal?.removeEventListener("abort", abort);
       resolve({ ending: early ?? ending, code, stdout, stderr, isOutputCut });
     };
-    child.stdout.setEncoding("utf8").on("data", (piece: string) => {
+    child.stdout.setEncoding(command.encoding ?? "utf8").on("data", (piece: string) => {
       stdout += piece;
       if (stdout.length <= command.stdoutMax) return;
       stdout = stdout.slice(0, command.stdoutMax);

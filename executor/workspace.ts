@@ -19,7 +19,7 @@ export type Workspace = Readonly<{
   marker: string;
 }>;
 
-const PREFIX = "attempt-";
+const PREFIX = "job-";
 const OWNER_FILE = "owner.json";
 /** Left-over folders one sweep looks at; the rest waits for the next start. */
 const SWEEP_MAX = 1_000;
@@ -28,17 +28,21 @@ const REMOVE_TRIES = 3;
 /** Who may remove a folder: its process, or anyone once that process is gone. */
 const owner = z.object({ pid: z.number(), startTime: z.optional(z.string()), marker: z.string() });
 
-/** Makes the folders of an attempt, for their owner alone. */
+/**
+ * Makes the folders of an attempt, for their owner alone. The path is the same for all attempts at a job
+ * wherever TEMP_DIR is the same: a resumed run finds its files where its transcript says they are. Where
+ * a living process has that folder, the attempt gets another one.
+ */
 export async function createWorkspace(options: {
   tempDir: string;
   jobId: string;
   attempt: number;
+  clock: Clock;
 }): Promise<Workspace> {
   const unique = randomBytes(8).toString("hex");
-  const root = path.join(options.tempDir, `${PREFIX}${unique}`);
   const marker = `${options.jobId}:${options.attempt}:${unique}`;
   await mkdir(options.tempDir, { recursive: true, mode: 0o700 });
-  await mkdir(root, { mode: 0o700 });
+  const root = await makeRoot(path.join(options.tempDir, `${PREFIX}${options.jobId}`), options);
   const startTime = await startTimeOf(process.pid);
   const content: z.output<typeof owner> = { pid: process.pid, marker };
   if (startTime !== undefined) content.startTime = startTime;
@@ -47,6 +51,27 @@ export async function createWorkspace(options: {
   const folders = { home: at("home"), config: at("config"), tmp: at("tmp") };
   await Promise.all(Object.values(folders).map((folder) => mkdir(folder, { mode: 0o700 })));
   return { root, marker, ...folders, repo: at("repo"), gitFolder: at("baseline.git") };
+}
+
+async function makeRoot(fixed: string, { clock }: { clock: Clock }): Promise<string> {
+  const make = (root: string): Promise<boolean> =>
+    mkdir(root, { mode: 0o700 }).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+        throw error;
+      },
+    );
+  if (await make(fixed)) return fixed;
+  const left = await readOwner(fixed);
+  if (left !== undefined && !(await isAlive(left))) {
+    await sweepProcesses(left.marker, clock);
+    await removeWorkspace(fixed);
+    if (await make(fixed)) return fixed;
+  }
+  const other = `${fixed}-${randomBytes(8).toString("hex")}`;
+  await mkdir(other, { mode: 0o700 });
+  return other;
 }
 
 /** Removes a workspace, also where the run took away its own permissions. */

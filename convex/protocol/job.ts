@@ -171,6 +171,10 @@ export const attemptReport = v.object({
   changes: v.optional(changes),
   /** Windows of usage that the API told of, the last word on each. */
   windows: v.optional(v.array(usageWindow)),
+  /** How far it got was kept so often, or could not be; bytes uploaded and time for all of them. */
+  checkpoints: v.optional(
+    v.object({ taken: v.number(), skipped: v.number(), bytes: v.number(), ms: v.number() }),
+  ),
   cloneMs: v.optional(v.number()),
   cliMs: v.optional(v.number()),
 });

@@ -15,6 +15,8 @@ export type CliCommand = Readonly<{
 type CommandInput = {
   file: string;
   work: Pick<Work, "prompt" | "limits" | "sessionId">;
+  /** The session is there already, cut off in the middle: go on with it. */
+  isResumed?: boolean;
   folders: { repo: string; home: string; config: string; tmp: string };
   marker: string;
   login: CliLogin;
@@ -35,9 +37,10 @@ export function buildCommand(input: CommandInput): CliCommand {
   const { work, folders } = input;
   return {
     file: input.file,
-    args: buildArguments(work),
+    args: buildArguments(work, input.isResumed === true),
     cwd: folders.repo,
-    stdin: asPrompt(work.prompt),
+    // A session that was cut off has its prompt.
+    stdin: input.isResumed === true ? "" : asPrompt(work.prompt),
     env: {
       PATH: input.searchPath,
       HOME: folders.home,
@@ -56,6 +59,7 @@ export function buildCommand(input: CommandInput): CliCommand {
       GIT_COMMITTER_EMAIL: COMMITTER.email,
       GIT_TERMINAL_PROMPT: "0",
       [MARKER_VARIABLE]: input.marker,
+      ...(input.isResumed === true ? { CLAUDE_CODE_RESUME_INTERRUPTED_TURN: "1" } : {}),
       // Without it the CLI refuses to skip permissions as root.
       ...(input.isRoot ? { IS_SANDBOX: "1" } : {}),
       ...loginEnvironment(input.login),
@@ -63,12 +67,16 @@ export function buildCommand(input: CommandInput): CliCommand {
   };
 }
 
-function buildArguments(work: CommandInput["work"]): string[] {
+function buildArguments(work: CommandInput["work"], isResumed: boolean): string[] {
   const { model, maxTurns, maxBudgetUsd } = work.limits;
   const args = ["-p", "--output-format", "stream-json", "--verbose"];
   // The clone's own settings, hooks and MCP servers stay off: they would run with our login.
   args.push("--setting-sources", "user", "--strict-mcp-config");
-  args.push("--session-id", work.sessionId, "--dangerously-skip-permissions");
+  args.push("--dangerously-skip-permissions");
+  // The transcript comes on stdout too: what a checkpoint needs, without trusting the run's files.
+  args.push("--session-mirror");
+  if (isResumed) args.push("--resume", work.sessionId, "--input-format", "stream-json");
+  else args.push("--session-id", work.sessionId);
   // As one word: a value that begins with a dash stays a value.
   if (model !== undefined) args.push(`--model=${model}`);
   if (maxTurns !== undefined) args.push(`--max-turns=${maxTurns}`);

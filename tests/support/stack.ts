@@ -161,6 +161,11 @@ export class Stack {
     return { username, password };
   }
 
+  /** What the backend keeps: its log, and uploaded files in `files`. */
+  get backendFolder(): string {
+    return path.join(this.parts.dataDir, "backend");
+  }
+
   /** Where an executor keeps its identity. */
   stateDir(name: string): string {
     return path.join(this.parts.folder, name, "state");

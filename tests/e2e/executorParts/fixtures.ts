@@ -105,6 +105,10 @@ export class FakeBackend implements Backend {
   register = () => Promise.resolve({ leaseMs: 30_000 });
   watchAssignments = () => undefined;
   heartbeat = () => Promise.resolve({ leaseMs: 30_000, drain: false, directives: [] });
+  uploadUrls = () => Promise.reject(new Error("there is no storage here"));
+  attachCheckpoint = () => Promise.resolve();
+  restored = () => Promise.resolve();
+  attachArtifact = () => Promise.resolve();
   goOffline = () => Promise.resolve();
   issueSecret = () => Promise.resolve(null);
   rotateKey = () => Promise.resolve({ ok: true as const });

@@ -30,11 +30,20 @@ describe("the CLI's command", () => {
         "--setting-sources",
         "user",
         "--strict-mcp-config",
+        "--dangerously-skip-permissions",
+        "--session-mirror",
         "--session-id",
         input.work.sessionId,
-        "--dangerously-skip-permissions",
       ],
     });
+  });
+
+  it("goes on with a session that was cut off, without saying the prompt again", () => {
+    const { args, stdin, env } = buildCommand({ ...input, isResumed: true });
+    const { sessionId } = input.work;
+    expect(args.slice(-4)).toEqual(["--resume", sessionId, "--input-format", "stream-json"]);
+    expect(args).not.toContain("--session-id");
+    expect([stdin, env["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"]]).toEqual(["", "1"]);
   });
 
   it("hands over the limits as single words", () => {

@@ -1,0 +1,59 @@
+import type { Work } from "../convex/protocol/executor.js";
+import type { FailureReason, Outcome } from "../convex/protocol/job.js";
+import { MESSAGE_CHARS_MAX } from "../convex/protocol/limits.js";
+import { BackendError } from "./backend.js";
+import { cap } from "./claude/stream.js";
+import type { Redactor } from "./redact.js";
+
+/** Why an attempt is stopped from outside; the first one counts. */
+export type StopReason =
+  /** A person asked for it. */
+  | "cancel"
+  /** This executor is going down. */
+  | "shutdown"
+  /** The job's own bound. */
+  | "timeout"
+  /** The trust deadline passed: the backend may have given the job away. */
+  | "leaseLost"
+  /** The token is stale: stop, and report nothing. */
+  | "abandon";
+
+/** The outcome that a stop asks for. */
+export function outcomeOf(reason: StopReason): Outcome {
+  switch (reason) {
+    case "cancel":
+      return { kind: "canceled" };
+    case "shutdown":
+      return { kind: "interrupted", reason: "shutdown" };
+    case "timeout":
+      return failed("timedOut", "The attempt took longer than its job allows.");
+    case "leaseLost":
+    case "abandon":
+      return failed("leaseExpired", "The executor could not renew its lease in time.");
+  }
+}
+
+/** Whether a call was refused because the attempt is no longer ours. */
+export function isStale(error: unknown): boolean {
+  return error instanceof BackendError && error.code === "STALE_LEASE";
+}
+
+export function failed(reason: FailureReason, message: string): Outcome {
+  return { kind: "failed", reason, message: cap(message, MESSAGE_CHARS_MAX) };
+}
+
+export function redactOutcome(outcome: Outcome, redactor: Redactor): Outcome {
+  if (outcome.kind !== "failed") return outcome;
+  return { ...outcome, message: redactor.text(outcome.message) };
+}
+
+/** What an attempt works on, in words. */
+export function describe({ repository, ref }: Pick<Work, "repository" | "ref">): string {
+  const { kind } = repository;
+  if (kind === "local") return `${repository.path} at ${ref}`;
+  return `${repository.host}/${repository.owner}/${repository.name} at ${ref}`;
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
