@@ -72,7 +72,7 @@ export default defineConfig({
       {
         test: {
           name: "simulation",
-          include: ["tests/simulation/**/*.test.ts"],
+          include: ["tests/{simulation,mutation}/**/*.test.ts"],
           environment: "node",
         },
       },

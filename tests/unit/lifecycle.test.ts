@@ -33,6 +33,20 @@ describe("the table", () => {
     }
   });
 
+  test("who asks for what is so already changes nothing, and is not refused", () => {
+    const kept = ROWS.flatMap((row) =>
+      EVENT_KINDS.filter((event) => step(row, event) === "keep").map(
+        (event) => `${row} × ${event}`,
+      ),
+    );
+    expect(kept).toEqual([
+      "pending × requeue",
+      "canceled × cancel",
+      "held × hold",
+      "canceling × cancel",
+    ]);
+  });
+
   test("a terminal state is left by retry alone, and success by nothing", () => {
     for (const row of ROWS.filter(isTerminal)) {
       const leaving = EVENT_KINDS.filter((event) => typeof step(row, event) === "object");
