@@ -3,6 +3,7 @@ import * as admin from "../../convex/admin.js";
 import * as alerts from "../../convex/alerts.js";
 import * as batches from "../../convex/batches.js";
 import * as bulk from "../../convex/bulk.js";
+import * as credentials from "../../convex/credentials.js";
 import * as deliver from "../../convex/deliver.js";
 import * as dispatch from "../../convex/dispatch.js";
 import * as executors from "../../convex/executors.js";
@@ -18,7 +19,19 @@ import * as sessions from "../../convex/sessions.js";
 import { described, type Exported, type FoundFunction } from "../../embedded/test/functions.js";
 
 const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  ...{ admin, alerts, batches, bulk, deliver, dispatch, executors, jobs, logs, maintenance },
+  ...{
+    admin,
+    alerts,
+    batches,
+    bulk,
+    credentials,
+    deliver,
+    dispatch,
+    executors,
+    jobs,
+    logs,
+    maintenance,
+  },
   ...{ metrics, queue, retention, schedules, selfAudit, sessions },
 };
 
