@@ -28,17 +28,21 @@ const REPORT = {
 };
 
 export async function actOurs(args: OursArgs): Promise<void> {
-  if ("username" in args) await produce(args);
-  else await work(args);
+  const leave = "username" in args ? await produce(args) : await work(args);
+  process.once("disconnect", () => {
+    leave().then(() => process.exit(0), end);
+  });
   tell({ ready: true });
-  process.once("disconnect", () => process.exit(0));
 }
 
 function tell(told: Told): void {
   process.send?.(told);
 }
 
-async function produce(args: { url: string; username: string; password: string }): Promise<void> {
+/** What has to be done before the process ends. */
+type Leave = () => Promise<void>;
+
+async function produce(args: { url: string; username: string; password: string }): Promise<Leave> {
   const { url, username, password } = args;
   const people = await signIn(url, { username, password });
   const submit = (i: number) =>
@@ -64,9 +68,10 @@ async function produce(args: { url: string; username: string; password: string }
   process.on("message", (order: Order) => {
     obey(order).catch(end);
   });
+  return () => people.close();
 }
 
-async function work(args: Extract<OursArgs, { stateDir: string }>): Promise<void> {
+async function work(args: Extract<OursArgs, { stateDir: string }>): Promise<Leave> {
   const { url, stateDir, name, enrolToken, slots } = args;
   const identity = await loadIdentity({ stateDir, name, enrolToken, enrol: enrolOver(url) });
   const boot = { id: randomUUID(), at: systemClock.now() };
@@ -102,6 +107,7 @@ async function work(args: Extract<OursArgs, { stateDir: string }>): Promise<void
       resolve();
     });
   });
+  return () => backend.goOffline();
 }
 
 /** Begins an attempt; `onWork` is the handler's first line, and says whether it is never to end. */

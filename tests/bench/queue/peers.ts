@@ -156,7 +156,7 @@ async function pickup({ name, program }: Contender): Promise<void> {
     `${name.padEnd(56)} p50 ${p50} ms, p99 ${p99} ms (submit answered ${acknowledged} ms, assignment at the worker ${heard} ms)` +
       `${isComplete ? "" : `; ${count - worker.ran.length} MISSING`}; load ${load()}`,
   );
-  await Promise.all([worker.kill(), producer.kill()]);
+  await Promise.all([worker.end(), producer.end()]);
   await pause(SETTLE_MS);
 }
 
@@ -174,7 +174,7 @@ async function throughput({ name, program }: Contender): Promise<void> {
     `${name.padEnd(56)} ${(times.length / seconds).toFixed(0)} jobs/s of ${times.length} that waited; ` +
       `${submitted.toFixed(0)} submits/s, ${PARALLEL} at a time; load ${load()}`,
   );
-  await Promise.all([worker.kill(), producer.kill()]);
+  await Promise.all([worker.end(), producer.end()]);
   await pause(SETTLE_MS);
 }
 
@@ -191,7 +191,7 @@ async function crash({ name, program, again }: Contender): Promise<void> {
     const heir = early ?? (await Actor.start(await start()));
     const isBack = await heir.hasRun(1, CRASH_MS_MAX);
     const seconds = (performance.now() - killedAt) / 1_000;
-    await heir.kill();
+    await heir.end();
     return isBack ? `${seconds.toFixed(1)} s` : `not within ${CRASH_MS_MAX / 1_000} s`;
   };
   // First the short one: afterwards there is nobody left who could take the other's job.
@@ -199,7 +199,7 @@ async function crash({ name, program, again }: Contender): Promise<void> {
   const silent = await next(() => program("worker"), true);
   const also = restarted === "" ? "" : `; the same executor started again: ${restarted}`;
   say(`${name.padEnd(56)} ${silent}${also}`);
-  await producer.kill();
+  await producer.end();
 }
 
 function byNumber(samples: readonly Sample[]): Map<number, Sample> {

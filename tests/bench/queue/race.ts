@@ -18,6 +18,7 @@ export const stamp = (): number => performance.timeOrigin + performance.now();
 
 const READY_MS_MAX = 60_000;
 const LOOK_MS = 10;
+const END_MS_MAX = 5_000;
 
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
@@ -78,6 +79,15 @@ export class Actor {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
+  }
+
+  /** Lets it end in order, so that nothing is given to it any more. */
+  async end(): Promise<void> {
+    if (!this.#child.connected) return this.kill();
+    const isOver = once(this.#child, "exit");
+    this.#child.disconnect();
+    await Promise.race([isOver, pause(END_MS_MAX)]);
+    await this.kill();
   }
 
   #hear(told: Exclude<Told, { ready: true }>): void {
