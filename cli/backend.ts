@@ -5,7 +5,9 @@
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { ConvexError } from "convex/values";
 import { api } from "../convex/_generated/api.js";
+import type { JobLimits } from "../convex/protocol/job.js";
 import type { LogEntry, LogTail } from "../convex/protocol/log.js";
+import type { Cadence } from "../convex/protocol/queue.js";
 import type {
   AttemptView,
   EventView,
@@ -24,6 +26,19 @@ export type Submission = {
   prompt: string;
   /** null lets it run beside other jobs of its branch. */
   concurrencyKey?: string | null;
+  priority?: number;
+  labels?: string[];
+  limits?: JobLimits;
+  hold?: boolean;
+  /** Not before this time, ms since the epoch. */
+  runAt?: number;
+  /** Jobs that must end first. */
+  after?: string[];
+};
+export type ScheduleStart = {
+  name: string;
+  cadence: Cadence;
+  submission: { repository: string; prompt: string };
 };
 type SignedIn = Extract<SignInReply, { ok: true }>;
 /** Ends a subscription. */
@@ -77,6 +92,15 @@ export class Backend {
     } catch (error) {
       throw readable(error);
     }
+  }
+
+  /** Adds a version of a template. */
+  async saveTemplate(name: string, text: string): Promise<void> {
+    await this.client.mutation(api.templates.save, { name, text });
+  }
+
+  async createSchedule(schedule: ScheduleStart): Promise<void> {
+    await this.client.mutation(api.schedules.create, schedule);
   }
 
   cancel(jobId: JobId): Promise<unknown> {

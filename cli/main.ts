@@ -1,8 +1,9 @@
 /** The program `fondation`: commands, signals and exit codes. */
 import { Command, CommanderError } from "commander";
 import { killChildrenOnExit } from "./childProcess.js";
-import { demo, DEMO_PROMPT, type DemoOptions } from "./commands/demo.js";
+import { demo, DEMO_PROMPT, type DemoContext, type DemoOptions } from "./commands/demo.js";
 import { keysNew, type KeysOptions } from "./commands/keys.js";
+import { start, type StartOptions } from "./commands/start.js";
 import { readConfig } from "./config.js";
 import { CommandError, exitCodes } from "./errors.js";
 import { createOutput } from "./output.js";
@@ -33,17 +34,22 @@ program
   .option("--json", "print one JSON object about the job on stdout", false)
   .option("--data <folder>", "where the backend and the executor keep their data")
   .option("--port <port>", "port of the backend; 0 takes a free one", "0")
+  .option("--dashboard-port <port>", "port of the dashboard; 0 takes a free one", "0")
   .option("--live", "use the real model with the login found on this machine", false)
   .allowExcessArguments(false)
   .action(async (options: DemoOptions) => {
-    exitCode = await demo(options, {
-      root: findRoot(),
-      cwd: process.cwd(),
-      config: readConfig(),
-      stdin: process.stdin,
-      output,
-      signal: interrupt.signal,
-    });
+    exitCode = await demo(options, context());
+  });
+
+program
+  .command("start")
+  .description("run the backend and the dashboard on this machine; executors join them")
+  .option("--data <folder>", "where the backend keeps its data (default: .fondation/data)")
+  .option("--port <port>", "port of the backend; the next one is for its HTTP routes", "3210")
+  .option("--dashboard-port <port>", "port of the dashboard", "3200")
+  .allowExcessArguments(false)
+  .action(async (options: StartOptions) => {
+    await start(options, context());
   });
 
 program
@@ -73,6 +79,17 @@ try {
   exitCode = explain(error);
 }
 process.exit(exitCode);
+
+function context(): DemoContext {
+  return {
+    root: findRoot(),
+    cwd: process.cwd(),
+    config: readConfig(),
+    stdin: process.stdin,
+    output,
+    signal: interrupt.signal,
+  };
+}
 
 function explain(error: unknown): number {
   if (interrupt.signal.aborted) return exitCodes.interrupted;

@@ -1,11 +1,12 @@
 import { CSPProvider } from "@base-ui/react/csp-provider";
-import { Tooltip } from "@base-ui/react/tooltip";
 import { RouterProvider } from "@tanstack/react-router";
-import { useEffect, type ReactNode } from "react";
+import { lazy, Suspense, useEffect, type ReactNode } from "react";
 import { router } from "./routes/tree.js";
 import { SessionProvider, type Connection } from "./session/SessionProvider.js";
 import { subscribeSession } from "./session/tokens.js";
-import { Toasts } from "./ui/Toasts.js";
+
+// Later than the page: nothing is told before something was done.
+const Toasts = lazy(async () => ({ default: (await import("./ui/Toasts.js")).Toasts }));
 
 /** Providers, and nothing else. */
 export function App({ connection }: { connection: Connection }): ReactNode {
@@ -14,11 +15,10 @@ export function App({ connection }: { connection: Connection }): ReactNode {
   return (
     <CSPProvider disableStyleElements>
       <SessionProvider connection={connection}>
-        <Tooltip.Provider delay={300}>
-          <Toasts>
-            <RouterProvider router={router} />
-          </Toasts>
-        </Tooltip.Provider>
+        <RouterProvider router={router} />
+        <Suspense>
+          <Toasts />
+        </Suspense>
       </SessionProvider>
     </CSPProvider>
   );

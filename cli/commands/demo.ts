@@ -5,6 +5,7 @@
 import path from "node:path";
 import type { Backend } from "../backend.js";
 import type { Child } from "../childProcess.js";
+import { startDashboard } from "../dashboard/server.js";
 import type { Config } from "../config.js";
 import {
   EXECUTOR_STOP_MS,
@@ -25,7 +26,8 @@ import {
 import { findLiveLogin, scriptedLogin } from "../demo/login.js";
 import { startMessagesApi } from "../demo/messagesApi.js";
 import { describeReport, makeReport } from "../demo/report.js";
-import { demoScript } from "../demo/script.js";
+import { sampleScripts, submitSamples } from "../demo/samples.js";
+import { openSecrets } from "../demo/secrets.js";
 import { describeJobs, stayUp } from "../demo/stay.js";
 import { CommandError, exitCodes } from "../errors.js";
 import type { Output } from "../output.js";
@@ -39,6 +41,7 @@ export type DemoOptions = {
   json: boolean;
   data?: string;
   port: string;
+  dashboardPort: string;
   live: boolean;
 };
 
@@ -57,6 +60,8 @@ export const DEMO_PROMPT =
   "Look around this repository, write a short note about what you found to FONDATION_DEMO.md, and check it.";
 const SLOTS = 2;
 const EARLIER_JOBS_SHOWN = 10;
+/** From so many on the samples are there already. */
+const FEW_JOBS = 5;
 
 /** Runs the demo to its end and returns the exit code. Whatever happens, it leaves no process behind. */
 export async function demo(options: DemoOptions, context: DemoContext): Promise<number> {
@@ -70,8 +75,9 @@ export async function demo(options: DemoOptions, context: DemoContext): Promise<
     const lost = loss([deployment.backend.child, executor], context.signal);
     const run = async (): Promise<number> => {
       const code = await runOneJob({ request, context, deployment, startedAt });
-      if (!options.once)
-        await stayUp({ ...context, deployment, repository: request.repository.text });
+      if (options.once) return code;
+      await showDashboard({ request, context, deployment }, cleanUp);
+      await stayUp({ ...context, deployment, repository: request.repository.text });
       return code;
     };
     return await Promise.race([run(), lost]);
@@ -87,6 +93,7 @@ type Request = {
   prompt: string;
   dataDir: string;
   port: number;
+  dashboardPort: number;
   json: boolean;
   live: boolean;
 };
@@ -100,6 +107,7 @@ async function readRequest(
     prompt: await readPrompt(options.prompt, stdin),
     ref: options.ref === undefined ? undefined : readRef(options.ref),
     port: readPort(options.port),
+    dashboardPort: readPort(options.dashboardPort),
     dataDir:
       options.data === undefined
         ? path.join(root, ".fondation", "demo")
@@ -124,7 +132,7 @@ async function chooseLogin(
     );
     return variables;
   }
-  const api = await startMessagesApi({ script: demoScript() });
+  const api = await startMessagesApi({ script: sampleScripts() });
   cleanUp.push(api.close);
   output.say(
     "The Claude Code CLI is real and works on a real clone, but the model's words are a fixed script served on",
@@ -193,6 +201,34 @@ async function join(
   cleanUp.push(() => executor.stop(EXECUTOR_STOP_MS));
   output.say(`executor online (pid ${String(executor.pid)}, ${String(SLOTS)} slots)`);
   return executor;
+}
+
+type Showing = { request: Request; context: DemoContext; deployment: Deployment };
+
+/** Serves the dashboard, fills it with sample jobs the first time, and says how to sign in. */
+async function showDashboard(
+  { request, context, deployment }: Showing,
+  cleanUp: CleanUp,
+): Promise<void> {
+  const { root, output } = context;
+  const { backend, people } = deployment;
+  const { dashboardPort: port, dataDir, repository, live } = request;
+  const dashboard = await startDashboard({ root, backendUrl: backend.url, port });
+  cleanUp.push(dashboard.close);
+  // A folder that has hardly seen a demo before.
+  if (!live && (await people.listJobs(FEW_JOBS)).length < FEW_JOBS) {
+    const count = await submitSamples(people, repository.text);
+    output.say(`\n${String(count)} more jobs of every kind are in the queue.`);
+  }
+  const { username, password } = await openSecrets(dataDir);
+  output.say(
+    [
+      "",
+      `The dashboard: ${dashboard.url}`,
+      `Sign in as ${username} with the password ${password}`,
+      "(made for this data folder, good on this machine only)",
+    ].join("\n"),
+  );
 }
 
 function hostsFor({ host }: { host: string }): string {

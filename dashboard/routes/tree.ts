@@ -1,6 +1,8 @@
 /** All routes: one file for each page, one line here. */
 import { createRouter } from "@tanstack/react-router";
+import { jobRoute } from "./job.js";
 import { jobsRoute } from "./jobs.js";
+import { newJobRoute } from "./newJob.js";
 import { overviewRoute } from "./overview.js";
 import { rootRoute } from "./root.js";
 import { setUpRoute } from "./setUp.js";
@@ -10,7 +12,7 @@ import { signInRoute } from "./signIn.js";
 const tree = rootRoute.addChildren([
   signInRoute,
   setUpRoute,
-  signedInRoute.addChildren([overviewRoute, jobsRoute]),
+  signedInRoute.addChildren([overviewRoute, jobsRoute, newJobRoute, jobRoute]),
 ]);
 
 export const router = createRouter({

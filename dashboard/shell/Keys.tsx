@@ -1,26 +1,19 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect, useRef, useState, type ReactNode } from "react";
-import { Dialog } from "../ui/Dialog.js";
+import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { NAV } from "./nav.js";
-import { Palette } from "./Palette.js";
-import { openPalette } from "./paletteState.js";
+import { openPalette, usePaletteOpen } from "./paletteState.js";
+
+// Loaded when they are first asked for: the first page does without dialogs.
+const Palette = lazy(async () => ({ default: (await import("./Palette.js")).Palette }));
+const KeysDialog = lazy(async () => ({ default: (await import("./KeysDialog.js")).KeysDialog }));
 
 /** How long after `g` its second key counts. */
 const CHORD_MS = 1_200;
 
-const OTHERS: readonly (readonly [string, string])[] = [
-  ["Ctrl K", "go to a page or a job"],
-  ["/", "search on this page"],
-  ["j / k", "next and previous row"],
-  ["x", "select the row"],
-  ["Enter", "open the row"],
-  ["?", "this list"],
-  ["Esc", "close"],
-];
-
-/** The keys that work everywhere, and the list of them. */
+/** The keys that work everywhere, and what they open. */
 export function Keys(): ReactNode {
   const [isHelpOpen, setHelpOpen] = useState(false);
+  const isPaletteOpen = usePaletteOpen();
   const goAt = useRef(-Infinity);
   const navigate = useNavigate();
   useEffect(() => {
@@ -54,31 +47,16 @@ export function Keys(): ReactNode {
     };
   }, [navigate]);
   return (
-    <>
-      <Palette />
-      <Dialog
-        title="Keys"
-        open={isHelpOpen}
-        onClose={() => {
-          setHelpOpen(false);
-        }}
-      >
-        <dl className="m-0 grid grid-cols-[max-content_1fr] gap-x-6 gap-y-1.5">
-          {[...NAV.map(({ key, title }) => [`g ${key}`, title] as const), ...OTHERS].map(
-            ([keys, what]) => (
-              <div key={keys} className="contents">
-                <dt>
-                  <kbd className="rounded border border-line bg-raised px-1.5 font-mono text-[13px]">
-                    {keys}
-                  </kbd>
-                </dt>
-                <dd className="m-0 text-muted">{what}</dd>
-              </div>
-            ),
-          )}
-        </dl>
-      </Dialog>
-    </>
+    <Suspense>
+      {isPaletteOpen && <Palette />}
+      {isHelpOpen && (
+        <KeysDialog
+          onClose={() => {
+            setHelpOpen(false);
+          }}
+        />
+      )}
+    </Suspense>
   );
 }
 

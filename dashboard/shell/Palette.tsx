@@ -3,7 +3,7 @@ import { useId, useState, type KeyboardEvent, type ReactNode } from "react";
 import { cx } from "../lib/cx.js";
 import { Dialog } from "../ui/Dialog.js";
 import { NAV } from "./nav.js";
-import { closePalette, usePaletteOpen } from "./paletteState.js";
+import { closePalette } from "./paletteState.js";
 
 type Choice = { title: string; hint: string; go: () => void };
 /** An id as the backend gives them. */
@@ -11,9 +11,8 @@ const JOB_ID = /^[0-9a-z]{20,40}$/;
 
 /** Go anywhere by typing: pages, a job by its id, jobs by words. */
 export function Palette(): ReactNode {
-  const isOpen = usePaletteOpen();
   return (
-    <Dialog title="Go to" open={isOpen} onClose={closePalette}>
+    <Dialog title="Go to" open onClose={closePalette}>
       <Choices />
     </Dialog>
   );

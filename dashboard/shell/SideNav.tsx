@@ -1,36 +1,21 @@
 import { Link } from "@tanstack/react-router";
 import { Menu as MenuIcon, Search } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { lazy, Suspense, useState, type ReactNode } from "react";
 import { cx } from "../lib/cx.js";
-import { Dialog } from "../ui/Dialog.js";
-import { AccountMenu } from "./AccountMenu.js";
-import { NAV, type NavEntry } from "./nav.js";
+import { NAV } from "./nav.js";
+import { NavItem } from "./NavItem.js";
 import { openPalette } from "./paletteState.js";
 
-const ITEM =
-  "flex min-h-8 items-center gap-2.5 rounded-md px-2.5 no-underline text-muted hover:bg-sunken hover:text-text";
-const ACTIVE = "bg-sunken font-medium text-text!";
-
-function Item({ entry, onChoose }: { entry: NavEntry; onChoose?: () => void }): ReactNode {
-  const { to, title, Icon } = entry;
-  return (
-    <Link
-      to={to}
-      activeOptions={{ exact: to === "/" }}
-      activeProps={{ className: ACTIVE, "aria-current": "page" }}
-      className={ITEM}
-      onClick={onChoose}
-    >
-      <Icon size={16} aria-hidden />
-      {title}
-    </Link>
-  );
-}
+// Loaded after the page: menus and dialogs weigh more than all the rest of the frame.
+const AccountMenu = lazy(async () => ({
+  default: (await import("./AccountMenu.js")).AccountMenu,
+}));
+const MoreDialog = lazy(async () => ({ default: (await import("./MoreDialog.js")).MoreDialog }));
 
 /** To the left, from tablets on. */
 export function SideNav(): ReactNode {
   return (
-    <div className="sticky top-0 hidden h-dvh w-52 shrink-0 flex-col border-r border-line bg-raised p-3 md:flex">
+    <header className="sticky top-0 hidden h-dvh w-52 shrink-0 flex-col border-r border-line bg-raised p-3 md:flex">
       <Brand />
       <button
         type="button"
@@ -43,11 +28,13 @@ export function SideNav(): ReactNode {
       </button>
       <nav aria-label="Main" className="flex min-h-0 flex-1 flex-col gap-0.5 overflow-y-auto">
         {NAV.map((entry) => (
-          <Item key={entry.to} entry={entry} />
+          <NavItem key={entry.to} entry={entry} />
         ))}
       </nav>
-      <AccountMenu />
-    </div>
+      <Suspense fallback={<div className="mt-2 min-h-10" />}>
+        <AccountMenu />
+      </Suspense>
+    </header>
   );
 }
 
@@ -101,14 +88,7 @@ export function PhoneBar(): ReactNode {
           More
         </button>
       </nav>
-      <Dialog title="Fondation" open={isOpen} onClose={close}>
-        <div className="flex flex-col gap-1">
-          {NAV.map((entry) => (
-            <Item key={entry.to} entry={entry} onChoose={close} />
-          ))}
-          <AccountMenu />
-        </div>
-      </Dialog>
+      <Suspense>{isOpen && <MoreDialog onClose={close} />}</Suspense>
     </>
   );
 }

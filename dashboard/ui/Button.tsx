@@ -1,4 +1,4 @@
-import type { ButtonHTMLAttributes, ReactNode } from "react";
+import type { ButtonHTMLAttributes, ReactNode, SyntheticEvent } from "react";
 import { cx } from "../lib/cx.js";
 import { Tooltip } from "./Tooltip.js";
 
@@ -34,29 +34,39 @@ export function buttonLook(
 /** A button that says why it is disabled: it stays focusable, so that everybody can find out. */
 export function Button(props: ButtonProps): ReactNode {
   const { kind, size, unable, icon, className, onClick, children, type, ...rest } = props;
-  const button = (
-    <button
-      {...rest}
-      type={type ?? "button"}
-      aria-disabled={unable === undefined ? undefined : true}
-      onClick={
-        unable === undefined
-          ? onClick
-          : (event) => {
-              event.preventDefault();
-            }
-      }
-      className={cx(
-        buttonLook(kind, size),
-        unable !== undefined && "cursor-not-allowed opacity-60",
-        className,
-      )}
-    >
-      {icon}
-      {children}
-    </button>
+  const look = cx(
+    buttonLook(kind, size),
+    unable !== undefined && "cursor-not-allowed opacity-60",
+    className,
   );
-  return unable === undefined ? button : <Tooltip text={unable}>{button}</Tooltip>;
+  if (unable === undefined) {
+    return (
+      <button {...rest} type={type ?? "button"} onClick={onClick} className={look}>
+        {icon}
+        {children}
+      </button>
+    );
+  }
+  const refuse = (event: SyntheticEvent): void => {
+    event.preventDefault();
+  };
+  return (
+    <Tooltip text={unable}>
+      {(describedBy) => (
+        <button
+          {...rest}
+          type={type ?? "button"}
+          aria-disabled
+          aria-describedby={describedBy}
+          onClick={refuse}
+          className={look}
+        >
+          {icon}
+          {children}
+        </button>
+      )}
+    </Tooltip>
+  );
 }
 
 /** A square button with an icon alone; its name is read aloud and shown as a hint. */

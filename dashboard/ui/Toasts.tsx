@@ -3,11 +3,10 @@ import { CircleCheck, CircleX, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { toasts } from "./toast.js";
 
-/** Once, around the page: where messages appear. */
-export function Toasts({ children }: { children: ReactNode }): ReactNode {
+/** Once, beside the page: where messages appear. */
+export function Toasts(): ReactNode {
   return (
     <Toast.Provider toastManager={toasts} limit={4}>
-      {children}
       <Toast.Portal>
         <Toast.Viewport className="fixed right-3 bottom-16 z-60 flex w-[min(92vw,24rem)] flex-col gap-2 md:right-5 md:bottom-5">
           <List />

@@ -1,22 +1,24 @@
-import { Tooltip as Base } from "@base-ui/react/tooltip";
-import { useId, type ReactElement, type ReactNode } from "react";
+import { useId, type ReactNode } from "react";
 
-/** Shows a text beside its child while that is hovered or focused; screen readers get it as description. */
-export function Tooltip({ text, children }: { text: string; children: ReactElement }): ReactNode {
+type TooltipProps = {
+  text: string;
+  /** Renders what the hint is about, described by the element of that id. */
+  children: (describedBy: string) => ReactNode;
+};
+
+/** Shows a text below its child while that is hovered or focused; screen readers get it as description. */
+export function Tooltip({ text, children }: TooltipProps): ReactNode {
   const id = useId();
   return (
-    <Base.Root>
-      <Base.Trigger render={children} aria-describedby={id} />
-      <span id={id} hidden>
+    <span className="group/hint relative inline-flex">
+      {children(id)}
+      <span
+        role="tooltip"
+        id={id}
+        className="absolute top-full right-0 z-60 mt-1.5 hidden w-max max-w-64 rounded-md border border-line bg-ground px-2.5 py-1.5 text-left text-[13px] font-normal whitespace-normal text-text shadow-pop group-focus-within/hint:block group-hover/hint:block"
+      >
         {text}
       </span>
-      <Base.Portal>
-        <Base.Positioner sideOffset={6} className="z-60">
-          <Base.Popup className="max-w-72 rounded-md border border-line bg-ground px-2.5 py-1.5 text-[13px] text-text shadow-pop">
-            {text}
-          </Base.Popup>
-        </Base.Positioner>
-      </Base.Portal>
-    </Base.Root>
+    </span>
   );
 }

@@ -27,10 +27,16 @@ export async function startWorld(options: Partial<StackOptions> = {}): Promise<W
   return { stack, url: server.url };
 }
 
-export type Look = { theme?: "light" | "dark"; width?: number };
+export type Person = { username: string; password: string };
+export type Look = {
+  theme?: "light" | "dark";
+  width?: number;
+  /** Who is signed in; the first administrator unless told. */
+  as?: Person;
+};
 
 /**
- * A page of the dashboard in a browser of its own, signed in as the first administrator. What it says to
+ * A page of the dashboard in a browser of its own, signed in. What it says to
  * the console as an error, and what its content security policy refuses, is in `complaints`.
  */
 export async function openDashboard(
@@ -39,7 +45,7 @@ export async function openDashboard(
   look: Look = {},
 ): Promise<{ page: Page; complaints: string[] }> {
   const opened = await openSignedOut(url, "/icon.svg", look);
-  const session = await stack.session();
+  const session = await stack.session(look.as);
   await opened.page.evaluate((text) => {
     localStorage.setItem("fondation.session", text);
   }, JSON.stringify(session));
@@ -56,7 +62,9 @@ export async function openSignedOut(
   const page = await openPage("about:blank");
   const complaints: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
+    // A browser asks for it beside a bare picture, where no page names an icon.
+    const isIcon = message.location().url.endsWith("/favicon.ico");
+    if (message.type() === "error" && !isIcon) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   await page.setViewportSize({ width, height: 800 });

@@ -7,7 +7,7 @@ import { afterAll } from "vitest";
 import { ConvexHttpClient } from "convex/browser";
 import { api } from "../../convex/_generated/api.js";
 import type { ExecutorView, JobDetail } from "../../convex/protocol/view.js";
-import type { JobId, Submission } from "../../cli/backend.js";
+import type { JobId, Person, Submission } from "../../cli/backend.js";
 import { killChildrenOnExit, type Child } from "../../cli/childProcess.js";
 import { readConfig } from "../../cli/config.js";
 import { startBackend } from "../../cli/demo/backendProcess.js";
@@ -146,17 +146,19 @@ export class Stack {
     return client;
   }
 
-  /** A new session of the first administrator, as a browser keeps one. */
-  async session(): Promise<{ accessToken: string; refreshToken: string; expiresAt: number }> {
+  /** A new session, of the first administrator unless told, as a browser keeps one. */
+  async session(
+    person?: Person,
+  ): Promise<{ accessToken: string; refreshToken: string; expiresAt: number }> {
     const client = new ConvexHttpClient(this.url, { logger: false });
-    const reply = await client.action(api.auth.signIn, await this.credentials());
-    if (!reply.ok) throw new Error(`the administrator could not sign in: ${reply.code}`);
+    const reply = await client.action(api.auth.signIn, person ?? (await this.credentials()));
+    if (!reply.ok) throw new Error(`signing in failed: ${reply.code}`);
     const { accessToken, refreshToken, expiresAt } = reply;
     return { accessToken, refreshToken, expiresAt };
   }
 
   /** What the first administrator signs in with. */
-  async credentials(): Promise<{ username: string; password: string }> {
+  async credentials(): Promise<Person> {
     const { username, password } = await openSecrets(this.parts.dataDir);
     return { username, password };
   }

@@ -1,13 +1,82 @@
-/** What the jobs pages read and do: the only place of the feature that talks to the backend. */
-import { usePaginatedQuery } from "convex/react";
+/** What the jobs list reads and does: the only place of the feature that talks to the backend. */
+import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
+import type { FunctionReturnType } from "convex/server";
+import { useEffect, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
-import type { JobStateKind } from "../../../convex/protocol/job.js";
+import { JOB_STATE_KINDS } from "../../../convex/protocol/job.js";
+import type { BulkAction, BulkFilter } from "../../../convex/protocol/queue.js";
+import type { JobView } from "../../../convex/protocol/view.js";
+import { readError } from "../../lib/errors.js";
 
-const PAGE_ROWS = 50;
+const PAGE_JOBS = 50;
+/** A filter may leave pages short: so many are fetched by themselves to fill a screen. */
+const FILL_ROWS = 30;
+const FILL_PAGES_MAX = 8;
 
-/** Jobs, newest first, of one state or of all; more on demand. */
-export function useJobs(state: JobStateKind | undefined) {
-  return usePaginatedQuery(api.jobs.list, state === undefined ? {} : { state }, {
-    initialNumItems: PAGE_ROWS,
+export type JobId = JobView["jobId"];
+export type Operation = FunctionReturnType<typeof api.bulk.get>;
+/** What became of one job of a bulk action. */
+export type Outcome = { jobId: JobId; ok: boolean; detail: string };
+
+/** The jobs that meet the filter, newest first. `looked` is how many were looked at for them, about. */
+export function useJobs(filter: BulkFilter) {
+  const { state: word, ...rest } = filter;
+  const state = JOB_STATE_KINDS.find((kind) => kind === word);
+  const args = state === undefined ? rest : { ...rest, state };
+  const { results, status, loadMore } = usePaginatedQuery(api.jobs.list, args, {
+    initialNumItems: PAGE_JOBS,
   });
+  const key = JSON.stringify(filter);
+  const [fetched, setFetched] = useState({ key, pages: 1 });
+  const pages = fetched.key === key ? fetched.pages : 1;
+  const more = (): void => {
+    setFetched({ key, pages: pages + 1 });
+    loadMore(PAGE_JOBS);
+  };
+  const isShort = status === "CanLoadMore" && results.length < FILL_ROWS && pages < FILL_PAGES_MAX;
+  useEffect(() => {
+    if (!isShort) return undefined;
+    const timer = setTimeout(() => {
+      setFetched({ key, pages: pages + 1 });
+      loadMore(PAGE_JOBS);
+    });
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [isShort, key, pages, loadMore]);
+  return { jobs: results, status, looked: pages * PAGE_JOBS, more };
+}
+
+/** How many jobs are in each state, as of the last roll-up. */
+export function useStateCounts(): Record<string, number> | undefined {
+  return useQuery(api.metrics.now, {})?.states;
+}
+
+/** Cancels or retries one job; hands out what became of it, and never throws what the backend refuses. */
+export function useActOnJob(): (action: "cancel" | "retry", jobId: JobId) => Promise<Outcome> {
+  const cancel = useMutation(api.jobs.cancel);
+  const retry = useMutation(api.jobs.retry);
+  return async (action, jobId) => {
+    try {
+      const state = await (action === "cancel" ? cancel : retry)({ jobId });
+      return { jobId, ok: true, detail: state.kind };
+    } catch (error) {
+      return { jobId, ok: false, detail: readError(error).message };
+    }
+  };
+}
+
+/** Starts an action over all jobs that meet a filter, in the background of the backend. */
+export function useStartBulk() {
+  const start = useMutation(api.bulk.start);
+  return (action: BulkAction, filter: BulkFilter) => start({ action, filter });
+}
+
+/** How far an operation is, and how to end it. */
+export function useOperation(operationId: string) {
+  return {
+    operation: useQuery(api.bulk.get, { operationId }),
+    cancel: useMutation(api.bulk.cancel),
+    outcomes: usePaginatedQuery(api.bulk.outcomes, { operationId }, { initialNumItems: PAGE_JOBS }),
+  };
 }

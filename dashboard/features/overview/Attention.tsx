@@ -1,0 +1,77 @@
+import { CircleCheck, CirclePause, OctagonX, TriangleAlert } from "lucide-react";
+import type { ReactNode } from "react";
+import type { AlertView, Severity } from "../../../convex/protocol/alerts.js";
+import { formatActor } from "../../lib/format.js";
+import type { Tone } from "../../lib/stateLook.js";
+import { Badge } from "../../ui/Badge.js";
+import { Banner } from "../../ui/Banner.js";
+import { Panel } from "../../ui/Page.js";
+import { Time } from "../../ui/Time.js";
+import { useOpenAlerts, useQueue } from "./overview.js";
+
+const SEVERITY_TONE: Record<Severity, Tone> = { P1: "bad", P2: "bad", P3: "warn", P4: "calm" };
+
+/** What needs somebody: a stop or a pause, a queue without executors, open alerts. */
+export function Attention(): ReactNode {
+  const { now, status, stop } = useQueue();
+  const alerts = useOpenAlerts();
+  if (now === undefined || alerts === undefined || status === undefined || stop === undefined) {
+    return null;
+  }
+  const isStarved = now.pendingUpTo > 0 && now.executorsOnline === 0;
+  const isQuiet = alerts.length === 0 && !isStarved && stop === null && status.paused === null;
+  return (
+    <>
+      {stop !== null && (
+        <Banner tone="bad" icon={<OctagonX size={17} aria-hidden />}>
+          Everything was stopped by {formatActor(stop.by)} <Time at={stop.since} />: {stop.reason}
+        </Banner>
+      )}
+      {status.paused !== null && (
+        <Banner tone="warn" icon={<CirclePause size={17} aria-hidden />}>
+          The queue is paused by {formatActor(status.paused.by)} <Time at={status.paused.since} />:{" "}
+          {status.paused.reason}
+        </Banner>
+      )}
+      {isStarved && <Starved />}
+      {alerts.length > 0 && <Alerts alerts={alerts} />}
+      {isQuiet && (
+        <p className="m-0 flex items-center gap-2 text-good">
+          <CircleCheck size={16} aria-hidden />
+          Nothing needs you.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Starved(): ReactNode {
+  return (
+    <Banner tone="bad" icon={<TriangleAlert size={17} aria-hidden />}>
+      <strong className="font-semibold">Jobs wait and no executor is online.</strong> Start one on
+      any machine that reaches this deployment:{" "}
+      <code className="font-mono text-[13px]">node dist/executor.mjs</code> with CONVEX_URL and, the
+      first time, FONDATION_ENROL_TOKEN.
+    </Banner>
+  );
+}
+
+function Alerts({ alerts }: { alerts: readonly AlertView[] }): ReactNode {
+  return (
+    <Panel title={`Needs attention (${alerts.length})`}>
+      <ul className="m-0 flex list-none flex-col gap-2.5 p-0">
+        {alerts.map(({ alertId, severity, title, detail, since, acknowledged }) => (
+          <li key={alertId} className="flex flex-wrap items-baseline gap-x-3">
+            <Badge tone={SEVERITY_TONE[severity]}>{severity}</Badge>
+            <span className="font-medium">{title}</span>
+            <span className="min-w-0 flex-1 text-muted">{detail}</span>
+            <span className="text-[13px] text-muted">
+              {acknowledged !== undefined && `taken by ${formatActor(acknowledged.by)} · `}
+              <Time at={since} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
