@@ -69,6 +69,8 @@ await Promise.all([
 ]);
 
 async function buildDashboard() {
+  // Vite takes this from whoever calls, and builds React for development when it is a test.
+  process.env.NODE_ENV = "production";
   const vite = await import("vite");
   await vite.build({ configFile: path.join(root, "dashboard/vite.config.ts"), logLevel: "warn" });
 }
