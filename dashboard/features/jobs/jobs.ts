@@ -1,6 +1,5 @@
 /** What the jobs list reads and does: the only place of the feature that talks to the backend. */
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
-import type { FunctionReturnType } from "convex/server";
 import { useEffect, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
 import { JOB_STATE_KINDS } from "../../../convex/protocol/job.js";
@@ -14,7 +13,6 @@ const FILL_ROWS = 30;
 const FILL_PAGES_MAX = 8;
 
 export type JobId = JobView["jobId"];
-export type Operation = FunctionReturnType<typeof api.bulk.get>;
 /** What became of one job of a bulk action. */
 export type Outcome = { jobId: JobId; ok: boolean; detail: string };
 

@@ -5,7 +5,7 @@ import { readStored, writeStored } from "../../lib/storage.js";
 import { jobsSearch, type JobsSearch } from "./search.js";
 
 const NAME = "views";
-export const VIEWS_MAX = 50;
+const VIEWS_MAX = 50;
 export const VIEW_NAME_CHARS_MAX = 40;
 
 export type View = { name: string; search: JobsSearch };
