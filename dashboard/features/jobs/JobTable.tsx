@@ -128,7 +128,9 @@ function Took({ job: { state, submittedAt } }: { job: JobView }): ReactNode {
 function noteOf({ state, cancelRequested }: JobView): string | undefined {
   switch (state.kind) {
     case "running":
-      return cancelRequested ? "canceling" : state.phase;
+      // The phase of that name says nothing new.
+      if (cancelRequested) return "canceling";
+      return state.phase === "running" ? undefined : state.phase;
     case "waiting":
       return state.reason;
     case "backoff":

@@ -1,13 +1,14 @@
-import { CircleCheck, CirclePause, OctagonX, TriangleAlert } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { CircleCheck, CirclePause, Hand, OctagonX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { AlertView, Severity } from "../../../convex/protocol/alerts.js";
-import { formatActor } from "../../lib/format.js";
+import { formatActor, plural } from "../../lib/format.js";
 import type { Tone } from "../../lib/stateLook.js";
 import { Badge } from "../../ui/Badge.js";
 import { Banner } from "../../ui/Banner.js";
 import { Panel } from "../../ui/Page.js";
 import { Time } from "../../ui/Time.js";
-import { useOpenAlerts, useQueue } from "./overview.js";
+import { useHeldJobs, useOpenAlerts, useQueue } from "./overview.js";
 
 const SEVERITY_TONE: Record<Severity, Tone> = { P1: "bad", P2: "bad", P3: "warn", P4: "calm" };
 
@@ -15,11 +16,14 @@ const SEVERITY_TONE: Record<Severity, Tone> = { P1: "bad", P2: "bad", P3: "warn"
 export function Attention(): ReactNode {
   const { now, status, stop } = useQueue();
   const alerts = useOpenAlerts();
+  const held = useHeldJobs() ?? 0;
   if (now === undefined || alerts === undefined || status === undefined || stop === undefined) {
     return null;
   }
   const isStarved = now.pendingUpTo > 0 && now.executorsOnline === 0;
-  const isQuiet = alerts.length === 0 && !isStarved && stop === null && status.paused === null;
+  const isQuiet = [alerts.length > 0, isStarved, stop, status.paused, held > 0].every(
+    (one) => !one,
+  );
   return (
     <>
       {stop !== null && (
@@ -34,6 +38,7 @@ export function Attention(): ReactNode {
         </Banner>
       )}
       {isStarved && <Starved />}
+      {held > 0 && <Held count={held} />}
       {alerts.length > 0 && <Alerts alerts={alerts} />}
       {isQuiet && (
         <p className="m-0 flex items-center gap-2 text-good">
@@ -42,6 +47,18 @@ export function Attention(): ReactNode {
         </p>
       )}
     </>
+  );
+}
+
+function Held({ count }: { count: number }): ReactNode {
+  return (
+    <Banner tone="held" icon={<Hand size={17} aria-hidden />}>
+      {plural(count, "job is", "jobs are")} held until somebody releases{" "}
+      {count === 1 ? "it" : "them"}.{" "}
+      <Link to="/jobs" search={{ state: "waiting" }} className="text-held underline">
+        Waiting jobs
+      </Link>
+    </Banner>
   );
 }
 
@@ -64,7 +81,7 @@ function Alerts({ alerts }: { alerts: readonly AlertView[] }): ReactNode {
           <li key={alertId} className="flex flex-wrap items-baseline gap-x-3">
             <Badge tone={SEVERITY_TONE[severity]}>{severity}</Badge>
             <span className="font-medium">{title}</span>
-            <span className="min-w-0 flex-1 text-muted">{detail}</span>
+            <span className="min-w-0 flex-1 basis-full text-muted sm:basis-0">{detail}</span>
             <span className="text-[13px] text-muted">
               {acknowledged !== undefined && `taken by ${formatActor(acknowledged.by)} · `}
               <Time at={since} />

@@ -63,6 +63,6 @@ function Row({ job }: { job: JobView }): ReactNode {
 }
 
 function noteOf({ state }: JobView): string | undefined {
-  if (state.kind === "running") return state.phase;
+  if (state.kind === "running") return state.phase === "running" ? undefined : state.phase;
   return state.kind === "failed" ? formatWord(state.reason) : undefined;
 }

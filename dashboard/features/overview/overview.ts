@@ -4,6 +4,8 @@ import { api } from "../../../convex/_generated/api.js";
 
 /** Rows of the lists of running and failed jobs. */
 const ROWS = 6;
+/** Waiting jobs looked at for those that a person holds. */
+const HELD_SEEN = 100;
 const newest = { numItems: ROWS, cursor: null };
 
 /** The queue as it is now, and whether it is paused or stopped. */
@@ -26,6 +28,14 @@ export function useDay() {
 /** Alerts that are open or on the way to it. */
 export function useOpenAlerts() {
   return useQuery(api.alerts.list, {})?.filter(({ status }) => status === "open");
+}
+
+/** How many jobs wait for a person to let them go, up to a page of them; undefined while it loads. */
+export function useHeldJobs(): number | undefined {
+  const paginationOpts = { numItems: HELD_SEEN, cursor: null };
+  const page = useQuery(api.jobs.list, { state: "waiting", paginationOpts })?.page;
+  return page?.filter(({ state }) => state.kind === "waiting" && state.reason === "approval")
+    .length;
 }
 
 export function useExecutors() {
