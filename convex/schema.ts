@@ -374,6 +374,7 @@ export default defineSchema({
     found: v.array(violation),
     total: v.number(),
     isComplete: v.boolean(),
+    unchecked: v.optional(v.array(v.string())),
     verdict: v.union(verdict, v.null()),
   }),
 

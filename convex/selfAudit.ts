@@ -66,7 +66,7 @@ export const begin = internalMutation({
     const isUnderWay = row?.part !== null && row?.part !== undefined;
     if (isUnderWay && row.stepAt + AUDIT_STALLED_MS > now) return null;
     const generation = (row?.generation ?? 0) + 1;
-    const fresh = { checked: 0, found: [], total: 0, steps: 0, isComplete: true };
+    const fresh = { checked: 0, found: [], total: 0, steps: 0, isComplete: true, unchecked: [] };
     await SelfAudit.save(ctx, {
       ...{ generation, part: PARTS[0], cursor: 0, startedAt: now, stepAt: now, ...fresh },
       verdict: row?.verdict ?? null,
@@ -92,23 +92,31 @@ export const step = internalMutation({
     const now = Clock.now();
     const steps = row.steps + 1;
     const isCut = !seen.isDone && steps >= AUDIT_STEPS_MAX;
+    const left = sentences(at, isCut, seen.unchecked);
     const round = {
       ...{ generation, startedAt: row.startedAt, stepAt: now },
       checked: row.checked + seen.checked,
       found: [...row.found, ...seen.violations].slice(0, AUDIT_VIOLATIONS_MAX),
       total: row.total + seen.violations.length,
-      isComplete: row.isComplete && !isCut,
+      isComplete: row.isComplete && left.length === 0,
+      unchecked: [...(row.unchecked ?? []), ...left],
     };
     const isPartOver = seen.isDone || isCut;
     const part = isPartOver ? partAfter(at) : at;
     const place = { part, cursor: isPartOver ? 0 : seen.cursor, steps: isPartOver ? 0 : steps };
-    const { startedAt, checked, found: violations, total, isComplete } = round;
-    const ended = { startedAt, endedAt: now, checked, violations, total, isComplete };
+    const { startedAt, checked, found: violations, total, isComplete, unchecked } = round;
+    const ended = { startedAt, endedAt: now, checked, violations, total, isComplete, unchecked };
     await SelfAudit.save(ctx, { ...round, ...place, verdict: part === null ? ended : row.verdict });
     if (part !== null) await ctx.scheduler.runAfter(0, internal.selfAudit.step, { generation });
     return null;
   },
 });
+
+/** What a page left out, in sentences. */
+function sentences(part: Part, isCut: boolean, unchecked: string | undefined): string[] {
+  const cut = isCut ? [`Part ${part} has more rows than a round looks at.`] : [];
+  return unchecked === undefined ? cut : [...cut, unchecked];
+}
 
 function partAfter(part: Part): (typeof PARTS)[number] | null {
   return PARTS[PARTS.findIndex((p) => p === part) + 1] ?? null;
@@ -123,11 +131,12 @@ export const run = internalAction({
     checked: v.number(),
     violations: v.array(violation),
     isComplete: v.boolean(),
+    unchecked: v.array(v.string()),
   }),
   handler: async (ctx) => {
     const violations: Violation[] = [];
+    const unchecked: string[] = [];
     let checked = 0;
-    let isComplete = true;
     for (const part of [...PARTS, "everything"] as const) {
       let cursor = 0;
       let isDone = false;
@@ -138,10 +147,12 @@ export const run = internalAction({
         });
         violations.push(...seen.violations);
         checked += seen.checked;
+        unchecked.push(...sentences(part, false, seen.unchecked));
         ({ cursor, isDone } = seen);
       }
-      isComplete &&= isDone;
+      unchecked.push(...sentences(part, !isDone, undefined));
     }
-    return { checked, violations: violations.slice(0, AUDIT_VIOLATIONS_MAX), isComplete };
+    const shown = violations.slice(0, AUDIT_VIOLATIONS_MAX);
+    return { checked, violations: shown, isComplete: unchecked.length === 0, unchecked };
   },
 });

@@ -36,7 +36,7 @@ export async function check(ctx: QueryCtx, part: Part, cursor: number): Promise<
     case "system":
       return whole(await system(ctx));
     case "counters":
-      return whole(await counters(ctx));
+      return counters(ctx);
     case "outbox":
       return whole(await outbox(ctx));
     case "executors":
@@ -63,6 +63,10 @@ function whole(violations: Violation[]): Page {
   return { checked: 1, violations, cursor: 0, isDone: true };
 }
 
+function left(unchecked: string): Page {
+  return { checked: 0, violations: [], cursor: 0, isDone: true, unchecked };
+}
+
 async function system(ctx: QueryCtx): Promise<Violation[]> {
   const dispatchers = await ctx.db.query("dispatcher").take(2);
   const timers = await ctx.db.query("timer").take(2);
@@ -82,14 +86,16 @@ async function system(ctx: QueryCtx): Promise<Violation[]> {
 
 /**
  * Compares the counters of live jobs with a recount of the same moment: they stand for the events up
- * to the roll-up's cursor, so what came after is added. Not done beyond RECOUNT_MAX jobs of a state or
- * while the roll-up is behind by more than one piece.
+ * to the roll-up's cursor, so what came after is added. One transaction must see all of it: beyond
+ * RECOUNT_MAX jobs of a state, or while the roll-up is behind by more than one piece, the page says that
+ * it checked nothing, and why.
  */
-async function counters(ctx: QueryCtx): Promise<Violation[]> {
+async function counters(ctx: QueryCtx): Promise<Page> {
   const row = await Metrics.progress(ctx);
-  if (row === null) return [];
+  // Nothing was counted yet, so nothing can be wrong.
+  if (row === null) return whole([]);
   const { moves, isDone } = await Facts.read(ctx, Metrics.cursorOf(row));
-  if (!isDone) return [];
+  if (!isDone) return left("Counters: the roll-up of metrics is behind.");
   const counted = { ...row.states };
   for (const [state, by] of Object.entries(moves)) counted[state] = (counted[state] ?? 0) + by;
   const recount: Record<string, number> = {};
@@ -98,10 +104,12 @@ async function counters(ctx: QueryCtx): Promise<Violation[]> {
       .query("jobs")
       .withIndex("by_state", (q) => q.eq("state.kind", kind))
       .take(RECOUNT_MAX + 1);
-    if (jobs.length > RECOUNT_MAX) return [];
+    if (jobs.length > RECOUNT_MAX) {
+      return left(`Counters: more than ${RECOUNT_MAX} jobs are ${kind}, too many for one recount.`);
+    }
     recount[kind] = jobs.length;
   }
-  return Invariants.checkCounters(counted, recount);
+  return whole(Invariants.checkCounters(counted, recount));
 }
 
 async function outbox(ctx: QueryCtx): Promise<Violation[]> {

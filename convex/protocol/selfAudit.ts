@@ -53,6 +53,8 @@ export const page = v.object({
   violations: v.array(violation),
   cursor: v.number(),
   isDone: v.boolean(),
+  /** What could not be checked, and why: a sentence. */
+  unchecked: v.optional(v.string()),
 });
 export type Page = Infer<typeof page>;
 
@@ -64,7 +66,9 @@ export const verdict = v.object({
   /** At most AUDIT_VIOLATIONS_MAX; `total` counts them all. */
   violations: v.array(violation),
   total: v.number(),
-  /** False when a part had more rows than a round looks at. */
+  /** False when a part had more rows than a round looks at, or something could not be checked. */
   isComplete: v.boolean(),
+  /** What was left out and why, a sentence each. */
+  unchecked: v.optional(v.array(v.string())),
 });
 export type Verdict = Infer<typeof verdict>;
