@@ -1,0 +1,144 @@
+/**
+ * The product's functions on the core of the embedded backend, in this process and in memory: the real
+ * transactions, with their conflicts, under the test's control.
+ */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { build } from "esbuild";
+import type { JSONValue } from "convex/values";
+import type { CommitHooks } from "../../embedded/engine/engine.js";
+import { openBackend, type Backend } from "../../embedded/functions/backend.js";
+import type { PushedModule } from "../../embedded/functions/deployment.js";
+import type { Identity } from "../../embedded/functions/types.js";
+import { call, valueOf } from "../embedded/coreSupport.js";
+
+const ISSUER = "https://queue.test";
+const FOLDER = path.resolve(import.meta.dirname, "../../convex");
+/** Files of the folder that hold no functions to call. */
+const NO_FUNCTIONS = ["schema.ts", "crons.ts", "http.ts", "auth.config.ts"];
+const OPERATOR: Identity = { kind: "admin", name: "test", actingAs: null };
+
+let bundled: Promise<PushedModule[]> | undefined;
+
+/** All modules, bundled once. */
+async function modules(): Promise<PushedModule[]> {
+  const files = readdirSync(FOLDER).filter(
+    (name) => name.endsWith(".ts") && (name === "schema.ts" || !NO_FUNCTIONS.includes(name)),
+  );
+  const { outputFiles } = await build({
+    entryPoints: files.map((name) => path.join(FOLDER, name)),
+    outdir: FOLDER,
+    bundle: true,
+    splitting: true,
+    chunkNames: "_deps/[hash]",
+    write: false,
+    format: "esm",
+    platform: "browser",
+    conditions: ["convex", "module"],
+  });
+  return outputFiles.map((file) => ({
+    path: path.relative(FOLDER, file.path),
+    source: file.text,
+    environment: "isolate" as const,
+  }));
+}
+
+/** An executor's registered process. */
+export type Process = { executorId: string; identity: Identity };
+/** What an executor is to run. */
+export type Assigned = { jobId: string; token: number; started: boolean };
+
+export class QueueCore {
+  readonly backend: Backend;
+
+  private constructor(backend: Backend) {
+    this.backend = backend;
+  }
+
+  static async open(hooks: CommitHooks = {}): Promise<QueueCore> {
+    bundled ??= modules();
+    const all = await bundled;
+    const backend = await openBackend({ dataDir: null, hooks });
+    await backend.deployment.setEnvironment([{ name: "AUTH_ISSUER", value: ISSUER }]);
+    const analyzed = await backend.deployment.analyze({
+      functions: all.filter((module) => module.path !== "schema.js"),
+      schema: all.find((module) => module.path === "schema.js") ?? null,
+      udfServerVersion: "1.48.0",
+    });
+    await backend.deployment.activate(analyzed);
+    return new QueueCore(backend);
+  }
+
+  /** The outcome of a mutation, refused or not; as an operator unless told. */
+  mutate(name: string, args: JSONValue, identity: Identity = OPERATOR) {
+    return this.backend.runner.mutation(call(name, args, identity));
+  }
+
+  /** The value of a mutation; throws what it was refused with. */
+  async mutation<T>(name: string, args: JSONValue, identity: Identity = OPERATOR): Promise<T> {
+    return valueOf<T>(await this.mutate(name, args, identity));
+  }
+
+  async query<T>(name: string, args: JSONValue, identity: Identity = OPERATOR): Promise<T> {
+    return valueOf<T>(await this.backend.runner.query(call(name, args, identity)));
+  }
+
+  /** Rows of a table as they are now. */
+  rows(table: string): Record<string, unknown>[] {
+    const tx = this.backend.engine.begin();
+    try {
+      return [...tx.scan(table)];
+    } finally {
+      tx.abort();
+    }
+  }
+
+  async submit(extra: Record<string, JSONValue> = {}): Promise<string> {
+    const args = { repository: "octo/hello", prompt: "x", concurrencyKey: null, ...extra };
+    return (await this.mutation<{ jobId: string }>("admin:submitJob", args)).jobId;
+  }
+
+  /** A new executor with a registered process. */
+  async executor(name: string, slots: number): Promise<Process> {
+    const { token } = await this.mutation<{ token: string }>("admin:createEnrolment", {
+      label: name,
+    });
+    const publicJwk = { kty: "OKP", crv: "Ed25519", x: "A".repeat(43) };
+    const { executorId } = await this.mutation<{ executorId: string }>("executors:enrol", {
+      ...{ token, name, publicJwk },
+    });
+    const issuer = `${ISSUER}/executor`;
+    const who = { issuer, subject: executorId, tokenIdentifier: `${issuer}|${executorId}` };
+    const claims = { ...who, epoch: 0, boot: "boot-1", bootAt: 1 };
+    const process: Process = { executorId, identity: { kind: "user", claims, expiresAtMs: null } };
+    const registration = { slots, leaseMs: 600_000, version: "1", cliVersion: "1", labels: [] };
+    await this.mutation("executors:register", { registration }, process.identity);
+    return process;
+  }
+
+  assignments({ identity }: Process): Promise<Assigned[]> {
+    return this.query<Assigned[]>("executors:assignments", {}, identity);
+  }
+
+  /** Runs the pass that is scheduled, where nothing else runs what is. */
+  async pass(): Promise<void> {
+    await this.mutation("dispatch:pass", { generation: this.generation("dispatcher") });
+  }
+
+  /** Of the one row of a chain. */
+  generation(table: "dispatcher" | "timer"): number {
+    const [row] = this.rows(table);
+    return Number(row?.["generation"] ?? 0);
+  }
+
+  close(): Promise<void> {
+    return this.backend.close();
+  }
+}
+
+/** Arguments of executors:finish for an attempt that did its work. */
+export function succeeded({ jobId, token }: Assigned): JSONValue {
+  const tokens = { input: 1, output: 2, cacheRead: 3, cacheCreation: 4 };
+  const report = { costUsd: 0.5, tokens, turns: 1, permissionDenials: 0 };
+  return { jobId, token, outcome: { kind: "succeeded" }, report };
+}
