@@ -13,6 +13,11 @@ export type Config = {
   /** What a child process needs of our environment and nothing else: no keys, no Convex settings. */
   childEnvironment: Readonly<Record<string, string>>;
   login: LoginSources;
+  /** The deployment and the API key that scripts give; they go before what `login` has kept. */
+  url: string | undefined;
+  apiKey: string | undefined;
+  /** Where `login` keeps its key. */
+  loginFile: string;
 };
 
 const PASSED_ON = [
@@ -41,8 +46,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     const value = environment[name];
     return value === undefined || value === "" ? undefined : value;
   };
-  const configDir =
-    present("CLAUDE_CONFIG_DIR") ?? path.join(present("HOME") ?? homedir(), ".claude");
+  const home = present("HOME") ?? homedir();
+  const ownDir = path.join(present("XDG_CONFIG_HOME") ?? path.join(home, ".config"), "fondation");
+  const configDir = present("CLAUDE_CONFIG_DIR") ?? path.join(home, ".claude");
   return {
     childEnvironment: Object.fromEntries(
       PASSED_ON.flatMap((name) => {
@@ -50,6 +56,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
         return value === undefined ? [] : [[name, value]];
       }),
     ),
+    url: present("FONDATION_URL"),
+    apiKey: present("FONDATION_API_KEY"),
+    loginFile: path.join(ownDir, "login.json"),
     login: {
       apiKey: present("ANTHROPIC_API_KEY"),
       oauthToken: present("CLAUDE_CODE_OAUTH_TOKEN"),

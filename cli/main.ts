@@ -1,10 +1,19 @@
+#!/usr/bin/env node
 /** The program `fondation`: commands, signals and exit codes. */
 import { Command, CommanderError } from "commander";
 import { killChildrenOnExit } from "./childProcess.js";
+import { addApiKeys } from "./commands/apiKeys.js";
 import { demo, DEMO_PROMPT, type DemoContext, type DemoOptions } from "./commands/demo.js";
+import { addExecutors } from "./commands/executors.js";
+import { addJobs } from "./commands/jobs.js";
 import { keysNew, type KeysOptions } from "./commands/keys.js";
+import { addLogin } from "./commands/login.js";
+import { addPrune } from "./commands/prune.js";
+import { addQueue } from "./commands/queue.js";
+import { addRun } from "./commands/run.js";
 import { start, type StartOptions } from "./commands/start.js";
 import { readConfig } from "./config.js";
+import type { Run } from "./context.js";
 import { CommandError, exitCodes } from "./errors.js";
 import { createOutput } from "./output.js";
 import { findRoot } from "./root.js";
@@ -61,6 +70,20 @@ program
   .option("--keep <jwks>", "the AUTH_…_JWKS before it: tokens signed until now stay good")
   .allowExcessArguments(false)
   .action((options: KeysOptions) => keysNew(options, output));
+
+const run: Run = async (command) => {
+  const code = await command({
+    config: readConfig(),
+    output,
+    stdin: process.stdin,
+    isInteractive: process.stdin.isTTY && process.stderr.isTTY,
+    signal: interrupt.signal,
+  });
+  exitCode = code ?? exitCodes.succeeded;
+};
+for (const add of [addLogin, addRun, addJobs, addExecutors, addQueue, addPrune, addApiKeys]) {
+  add(program, run);
+}
 
 killChildrenOnExit();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -55,6 +55,6 @@ export function createOutput(
 }
 
 /** Text from a job must not steer the terminal: control characters other than tab and newline go. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 }

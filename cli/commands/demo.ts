@@ -14,7 +14,7 @@ import {
   type Deployment,
 } from "../demo/deployment.js";
 import type { LoginVariables } from "../demo/executorProcess.js";
-import { followJob } from "../demo/follow.js";
+import { followJob } from "../follow.js";
 import {
   readDataFolder,
   readPort,

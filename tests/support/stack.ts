@@ -12,7 +12,7 @@ import { killChildrenOnExit, type Child } from "../../cli/childProcess.js";
 import { readConfig } from "../../cli/config.js";
 import { startBackend } from "../../cli/demo/backendProcess.js";
 import { joinExecutor, openDeployment, type Deployment } from "../../cli/demo/deployment.js";
-import { isTerminal } from "../../cli/demo/follow.js";
+import { isTerminal } from "../../cli/follow.js";
 import { openSecrets } from "../../cli/demo/secrets.js";
 import { scriptedLogin } from "../../cli/demo/login.js";
 import {

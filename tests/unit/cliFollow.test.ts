@@ -3,7 +3,7 @@ import type { JobState } from "../../convex/protocol/job.js";
 import type { LogEntry, LogTail } from "../../convex/protocol/log.js";
 import type { JobDetail } from "../../convex/protocol/view.js";
 import type { JobId, Watcher } from "../../cli/backend.js";
-import { followJob } from "../../cli/demo/follow.js";
+import { followJob } from "../../cli/follow.js";
 
 // Ids are strings with a brand that only the backend gives.
 const jobId = "job1" as JobId;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createOutput } from "../../cli/output.js";
-import { formatEntry } from "../../cli/demo/formatEntry.js";
+import { formatEntry } from "../../cli/formatEntry.js";
 
 function record(isTTY: boolean) {
   const texts = { out: "", err: "" };

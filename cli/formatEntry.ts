@@ -1,4 +1,4 @@
-import type { LogEntry, LogKind } from "../../convex/protocol/log.js";
+import type { LogEntry, LogKind } from "../convex/protocol/log.js";
 
 /** Lines and characters of one entry that the terminal shows; the rest stays in the log. */
 const LINES_MAX = 12;

@@ -1,15 +1,17 @@
 /** Follows one job: its state as a progress line, its log as it is written, until it ends. */
-import type { JobState } from "../../convex/protocol/job.js";
-import type { LogEntry, LogTail } from "../../convex/protocol/log.js";
-import type { JobDetail } from "../../convex/protocol/view.js";
-import type { Backend, JobId, Unsubscribe } from "../backend.js";
-import type { Output } from "../output.js";
+import type { JobState } from "../convex/protocol/job.js";
+import type { LogEntry, LogTail } from "../convex/protocol/log.js";
+import type { JobDetail } from "../convex/protocol/view.js";
+import type { Backend, JobId, Unsubscribe } from "./backend.js";
+import type { Output } from "./output.js";
 import { formatEntry } from "./formatEntry.js";
 
 export type Follow = {
   backend: Pick<Backend, "watchJob" | "watchLogTail" | "getLogTail" | "getLogChunk">;
   jobId: JobId;
   output: Output;
+  /** Takes the entries of the log; unless told, they are talk. */
+  onEntry?: (entry: LogEntry) => void;
 };
 
 /** Resolves with the job when its state is terminal and its whole log was shown. */
@@ -143,7 +145,8 @@ class JobLog {
 
   private print(shown: AttemptShown, { firstSeq, entries }: Numbered): void {
     for (const entry of entries.slice(Math.max(shown.nextSeq - firstSeq, 0))) {
-      this.from.output.say(formatEntry(entry));
+      if (this.from.onEntry === undefined) this.from.output.say(formatEntry(entry));
+      else this.from.onEntry(entry);
     }
     shown.nextSeq = Math.max(shown.nextSeq, firstSeq + entries.length);
   }
