@@ -23,7 +23,8 @@ const anyOf = (folders) =>
   ].join("|");
 // "convex" is the whole package, "convex/values" one of its entry points.
 const packagePath = (name) => {
-  const [folder, entry] = name.split("/");
+  // A scope is part of the name.
+  const [, folder, entry] = /^((?:@[^/]+\/)?[^/]+)(?:\/(.+))?$/.exec(name);
   return `node_modules/${folder}/${entry === undefined ? "" : `.*/${entry}/`}`;
 };
 

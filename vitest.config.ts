@@ -27,7 +27,7 @@ export default defineConfig({
           include: ["tests/functions/**/*.test.ts"],
           setupFiles: [seeded],
           environment: "edge-runtime",
-          server: { deps: { inline: ["convex-test"] } },
+          server: { deps: { inline: ["convex-test", /@convex-dev/] } },
         },
       },
       {
@@ -37,6 +37,7 @@ export default defineConfig({
           include: ["tests/functions/**/*.test.ts"],
           setupFiles: [seeded],
           environment: "edge-runtime",
+          server: { deps: { inline: [/@convex-dev/] } },
           testTimeout: 30_000,
         },
       },

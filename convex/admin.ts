@@ -34,7 +34,13 @@ const one = { jobId: v.string() };
 export const submitJob = internalMutation({
   args: submissionArgs,
   returns: submitReply,
-  handler: async (ctx, args) => Submissions.submit(ctx, args, { submittedBy: OPERATOR }),
+  handler: async (ctx, args) => {
+    const put = await Submissions.submit(ctx, args, { submittedBy: OPERATOR });
+    if (!put.deduplicated) {
+      await Audit.write(ctx, { action: "job.submit", actor: OPERATOR, target: put.jobId });
+    }
+    return put;
+  },
 });
 
 /** A job with its prompt and timeline. */
@@ -128,7 +134,9 @@ export const cancelBulk = internalMutation({
   args: { operationId: v.string() },
   returns: v.null(),
   handler: async (ctx, { operationId }) => {
-    await Bulk.cancel(ctx, await Bulk.get(ctx, operationId));
+    const operation = await Bulk.get(ctx, operationId);
+    await Bulk.cancel(ctx, operation);
+    await Audit.write(ctx, { action: "bulk.ended", actor: OPERATOR, target: operation._id });
     return null;
   },
 });
@@ -196,6 +204,31 @@ export const drainExecutor = internalMutation({
   },
 });
 
+/** Ends an executor's identity for good, as executors:revoke does. Takes its id. */
+export const revokeExecutor = internalMutation({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.revoke(ctx, executor, OPERATOR);
+    await Audit.write(ctx, { action: "executor.revoked", actor: OPERATOR, target: executor.name });
+    return null;
+  },
+});
+
+/** Asks an executor for a new key, as executors:requestRotation does. Takes its id. */
+export const requestRotation = internalMutation({
+  args: { executorId: v.id("executors") },
+  returns: v.null(),
+  handler: async (ctx, { executorId }) => {
+    const executor = await Executors.get(ctx, executorId);
+    await Executors.requestRotation(ctx, executor);
+    const target = executor.name;
+    await Audit.write(ctx, { action: "executor.rotationAsked", actor: OPERATOR, target });
+    return null;
+  },
+});
+
 /** Gives a drained or unhealthy executor work again. Takes its id. */
 export const resumeExecutor = internalMutation({
   args: { executorId: v.id("executors") },
@@ -209,7 +242,9 @@ export const resumeExecutor = internalMutation({
 });
 
 async function act(ctx: MutationCtx, jobId: string, event: JobEvent) {
-  return Jobs.apply(ctx, await Jobs.getByText(ctx, jobId), { event, actor: OPERATOR });
+  const job = await Jobs.getByText(ctx, jobId);
+  await Audit.write(ctx, { action: `job.${event.kind}`, actor: OPERATOR, target: job._id });
+  return Jobs.apply(ctx, job, { event, actor: OPERATOR });
 }
 
 /** Makes a one-time invitation for an executor. */

@@ -37,7 +37,9 @@ export const acknowledge = userMutation("operator")({
       throw fail("INVALID_ARGUMENT", `The note is longer than ${ACKNOWLEDGEMENT_CHARS_MAX}.`);
     }
     const row = await Alerts.get(ctx, alertId);
-    await Alerts.acknowledge(ctx, row, { by: `user:${ctx.user.username}`, note });
+    const by = `user:${ctx.user.username}`;
+    await Alerts.acknowledge(ctx, row, { by, note });
+    await Audit.write(ctx, { action: "alert.acknowledged", actor: by, target: row.key });
     return null;
   },
 });
@@ -85,6 +87,8 @@ export const test = userMutation("administrator")({
     if (deliveryId === null) {
       throw fail("INVALID_ARGUMENT", "Set the deployment variable ALERT_WEBHOOK_URL first.");
     }
+    const actor = `user:${ctx.user.username}`;
+    await Audit.write(ctx, { action: "alerts.tested", actor });
     return { deliveryId };
   },
 });
@@ -117,6 +121,7 @@ export const snapshot = internalQuery({
     rollUp: v.union(v.null(), v.object({ rolledAt: v.number(), isBehind: v.boolean() })),
     audit: v.union(v.null(), v.object({ violations: v.number(), first: v.string() })),
     setAside: v.object({ count: v.number(), last: v.string() }),
+    zombies: v.object({ count: v.number(), last: v.string() }),
     failedDeliveries: v.number(),
     failingCredentials: v.array(
       v.object({ id: v.string(), label: v.string(), message: v.string() }),

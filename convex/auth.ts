@@ -2,7 +2,7 @@
 import { v } from "convex/values";
 import { internal } from "./_generated/api.js";
 import type { Id } from "./_generated/dataModel.js";
-import { internalMutation } from "./_generated/server.js";
+import { internalMutation, type MutationCtx } from "./_generated/server.js";
 import { checkPassword, checkUsername, normalizeUsername } from "./domain/account.js";
 import { equalInConstantTime, hashPassword, hashToken, rehashPassword } from "./lib/crypto.js";
 import * as Env from "./lib/env.js";
@@ -43,6 +43,7 @@ import {
 /** One answer for each way a sign-in can fail: it tells nobody which names exist. */
 const REFUSED = { ok: false as const, code: "UNAUTHENTICATED" };
 const LIMITED = { ok: false as const, code: "RATE_LIMITED" };
+const TOO_MANY = "Too many calls at once: come back in a minute.";
 const WRONG = {
   ok: false as const,
   code: "UNAUTHENTICATED",
@@ -57,11 +58,9 @@ export const setUp = publicAction({
   returns: setUpReply,
   handler: async (ctx, args): Promise<SetUpReply> => {
     const expected = Env.find("SETUP_TOKEN");
-    if (!(await ctx.runMutation(internal.auth.admitCredential, {}))) {
-      return { ...LIMITED, message: "Too many calls at once: come back in a minute." };
-    }
     if (expected === undefined || !(await isSameToken(args.setupToken, expected))) {
-      await ctx.runMutation(internal.auth.noteRefusedSetUp, {});
+      const isNoted: boolean = await ctx.runMutation(internal.auth.noteRefusedSetUp, {});
+      if (!isNoted) return { ...LIMITED, message: TOO_MANY };
       return {
         ok: false,
         code: "FORBIDDEN",
@@ -72,6 +71,7 @@ export const setUp = publicAction({
     if (!username.ok) return { ...username, code: "INVALID_ARGUMENT" };
     const password = checkPassword(args.password);
     if (!password.ok) return { ...password, code: "INVALID_ARGUMENT" };
+    if (!(await RateLimits.use(ctx, "passwordsOfAll")).ok) return { ...LIMITED, message: TOO_MANY };
     const passwordHash = await hashPassword(password.value);
     return ctx.runMutation(internal.auth.addFirst, { username: username.value, passwordHash });
   },
@@ -87,7 +87,7 @@ export const signIn = publicAction({
   handler: async (ctx, args): Promise<SignInReply> => {
     const username = normalizeUsername(args.username);
     // What can be nobody's password is not worth the work; that it is not says nothing about a name.
-    if (!checkPassword(args.password).ok) {
+    if (!checkUsername(username).ok || !checkPassword(args.password).ok) {
       return ctx.runMutation(internal.auth.refuseSignIn, { username });
     }
     const stored: string | null = await ctx.runMutation(internal.auth.beginSignIn, { username });
@@ -103,12 +103,12 @@ export const signInTotp = publicMutation({
   args: { challenge: v.string(), code: v.string() },
   returns: signInReply,
   handler: async (ctx, args): Promise<SignInReply> => {
-    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) return LIMITED;
-    if (args.challenge.length > TOKEN_CHARS_MAX) return REFUSED;
-    const challenge = await Challenges.find(ctx, args.challenge);
+    const isShort = args.challenge.length <= TOKEN_CHARS_MAX;
+    // Beyond it, tries of one challenge and failures of one account are what is limited.
+    const challenge = isShort ? await Challenges.find(ctx, args.challenge) : null;
     if (challenge === null) {
-      await Audit.write(ctx, { action: "signIn.refused", actor: "anonymous", detail: "challenge" });
-      return REFUSED;
+      const line = { action: "signIn.refused", actor: "anonymous", detail: "challenge" };
+      return refuse(ctx, line);
     }
     const account = await Users.get(ctx, challenge.userId);
     const { user } = account;
@@ -136,15 +136,13 @@ export const exchangeKey = publicMutation({
   args: { key: v.string() },
   returns: exchangeReply,
   handler: async (ctx, { key }): Promise<ExchangeReply> => {
-    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) return LIMITED;
     const row = key.length > TOKEN_CHARS_MAX ? null : await ApiKeys.find(ctx, key);
     const user = row === null ? null : (await Users.get(ctx, row.userId)).user;
     if (row === null || user === null || user.disabled || user.epoch !== row.epoch) {
       const actor = user === null ? "anonymous" : `user:${user.username}`;
-      await Audit.write(ctx, { action: "apiKey.refused", actor });
-      return REFUSED;
+      return refuse(ctx, { action: "apiKey.refused", actor });
     }
-    if (!(await RateLimits.use(ctx, "tokensOfHolder", row._id)).ok) return LIMITED;
+    if (!(await RateLimits.useToken(ctx, row._id))) return LIMITED;
     await Audit.write(ctx, {
       action: "apiKey.used",
       actor: `user:${user.username}`,
@@ -159,14 +157,23 @@ export const refresh = publicMutation({
   args: { refreshToken: v.string() },
   returns: signInReply,
   handler: async (ctx, { refreshToken }): Promise<SignInReply> => {
-    if (refreshToken.length > TOKEN_CHARS_MAX) return REFUSED;
-    const refreshed = await Sessions.refresh(ctx, refreshToken);
-    if (refreshed.kind === "good") return refreshed.reply;
-    if (refreshed.kind === "reused") {
-      const { user } = await Users.get(ctx, refreshed.session.userId);
-      await Audit.write(ctx, { action: "session.reused", actor: `user:${user.username}` });
+    const refreshed: Sessions.Refreshed =
+      refreshToken.length > TOKEN_CHARS_MAX
+        ? { kind: "bad" }
+        : await Sessions.refresh(ctx, refreshToken);
+    switch (refreshed.kind) {
+      case "good":
+        return refreshed.reply;
+      case "limited":
+        return LIMITED;
+      case "bad":
+        return refuse(ctx, { action: "session.refused", actor: "anonymous" });
+      case "reused": {
+        const { user } = await Users.get(ctx, refreshed.session.userId);
+        await Audit.write(ctx, { action: "session.reused", actor: `user:${user.username}` });
+        return REFUSED;
+      }
     }
-    return REFUSED;
   },
 });
 
@@ -192,7 +199,7 @@ export const changePassword = userAction("viewer")({
     if (!checked.ok) return { ...checked, code: "INVALID_ARGUMENT" };
     if (!checkPassword(args.oldPassword).ok) return WRONG;
     const stored: string | null = await ctx.runMutation(internal.auth.beginSignIn, { username });
-    if (stored === null) return { ...LIMITED, message: "Too many tries: come back in a minute." };
+    if (stored === null) return { ...LIMITED, message: TOO_MANY };
     const oldHash = await rehashPassword(args.oldPassword, stored);
     const newHash = await hashPassword(checked.value);
     const change = { userId, sessionId, oldHash, newHash };
@@ -256,19 +263,13 @@ export const me = userQuery("viewer")({
   handler: (ctx) => ({ username: ctx.user.username, role: ctx.user.role }),
 });
 
-/** Whether one more credential may be tried now. */
-export const admitCredential = internalMutation({
-  args: {},
-  returns: v.boolean(),
-  handler: async (ctx) => (await RateLimits.use(ctx, "credentialsOfAll")).ok,
-});
-
+/** False when there were too many to note. */
 export const noteRefusedSetUp = internalMutation({
   args: {},
-  returns: v.null(),
+  returns: v.boolean(),
   handler: async (ctx) => {
-    await Audit.write(ctx, { action: "setUp.refused", actor: "anonymous" });
-    return null;
+    const line = { action: "setUp.refused", actor: "anonymous" };
+    return (await refuse(ctx, line)).code !== "RATE_LIMITED";
   },
 });
 
@@ -294,7 +295,7 @@ export const beginSignIn = internalMutation({
   returns: v.union(v.null(), v.string()),
   handler: async (ctx, { username }) => {
     if (!(await RateLimits.use(ctx, "passwordsOfAll")).ok) return null;
-    if (!(await RateLimits.use(ctx, "passwordsOfAccount", username)).ok) return null;
+    if (!(await RateLimits.use(ctx, "passwordsOfAccount", { key: username })).ok) return null;
     return (await Users.find(ctx, username))?.credential.passwordHash ?? NOBODY;
   },
 });
@@ -304,9 +305,7 @@ export const refuseSignIn = internalMutation({
   args: { username: v.string() },
   returns: signInReply,
   handler: async (ctx, { username }): Promise<SignInReply> => {
-    if (!(await RateLimits.use(ctx, "credentialsOfAll")).ok) return LIMITED;
-    await Audit.write(ctx, { action: "signIn.refused", actor: `user:${username}` });
-    return REFUSED;
+    return refuse(ctx, { action: "signIn.refused", actor: `user:${username}` });
   },
 });
 
@@ -367,6 +366,16 @@ export const finishChange = internalMutation({
 function requireSession({ sessionId }: { sessionId: Id<"sessions"> | null }): Id<"sessions"> {
   if (sessionId !== null) return sessionId;
   throw fail("FORBIDDEN", "An API key may not do this: sign in with name and password.");
+}
+
+/** Refuses what is no credential, with a line in the audit as long as there are not too many. */
+async function refuse(
+  ctx: MutationCtx,
+  line: { action: string; actor: string; detail?: string },
+): Promise<typeof REFUSED | typeof LIMITED> {
+  if (!(await RateLimits.use(ctx, "refusalsOfAll")).ok) return LIMITED;
+  await Audit.write(ctx, line);
+  return REFUSED;
 }
 
 async function isSameToken(given: string, expected: string): Promise<boolean> {

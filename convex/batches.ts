@@ -5,6 +5,8 @@ import * as Audit from "./model/audit.js";
 import * as Batches from "./model/batches.js";
 import * as Bulk from "./model/bulk.js";
 import * as Jobs from "./model/jobs.js";
+import * as RateLimits from "./model/rateLimits.js";
+import { BATCH_SIZE_MAX } from "./protocol/limits.js";
 import { batchSummary, batchView, submissionItem } from "./protocol/queue.js";
 import { jobView } from "./protocol/view.js";
 
@@ -16,6 +18,8 @@ export const submit = userMutation("operator")({
   returns: v.id("batches"),
   handler: async (ctx, args) => {
     const actor = `user:${ctx.user.username}`;
+    const count = Math.min(BATCH_SIZE_MAX, Math.max(1, args.items.length));
+    await RateLimits.demand(ctx, "jobsOfAccount", { key: ctx.user._id, count });
     const batchId = await Batches.create(ctx, args, actor);
     await Audit.write(ctx, { action: "batch.submitted", actor, target: batchId });
     return batchId;

@@ -2,7 +2,9 @@ import { paginationOptsValidator } from "convex/server";
 import { v } from "convex/values";
 import { internalMutation } from "./_generated/server.js";
 import { userMutation, userQuery } from "./lib/functions.js";
+import * as Audit from "./model/audit.js";
 import * as Bulk from "./model/bulk.js";
+import * as RateLimits from "./model/rateLimits.js";
 import { bulkAction, bulkFilter, bulkView } from "./protocol/queue.js";
 
 const one = { operationId: v.string() };
@@ -11,7 +13,10 @@ const one = { operationId: v.string() };
 export const start = userMutation("operator")({
   args: { action: bulkAction, filter: bulkFilter },
   returns: v.id("bulkOperations"),
-  handler: async (ctx, args) => Bulk.start(ctx, { ...args, actor: `user:${ctx.user.username}` }),
+  handler: async (ctx, args) => {
+    await RateLimits.demand(ctx, "operationsOfAccount", { key: ctx.user._id });
+    return Bulk.start(ctx, { ...args, actor: `user:${ctx.user.username}` });
+  },
 });
 
 /** How far an operation is. */
@@ -40,7 +45,10 @@ export const cancel = userMutation("operator")({
   args: one,
   returns: v.null(),
   handler: async (ctx, { operationId }) => {
-    await Bulk.cancel(ctx, await Bulk.get(ctx, operationId));
+    const operation = await Bulk.get(ctx, operationId);
+    await Bulk.cancel(ctx, operation);
+    const line = { actor: ctx.actor, target: operation._id };
+    await Audit.write(ctx, { action: "bulk.ended", ...line });
     return null;
   },
 });

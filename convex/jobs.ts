@@ -2,13 +2,15 @@ import { paginationOptsValidator } from "convex/server";
 import { v } from "convex/values";
 import type { Id } from "./_generated/dataModel.js";
 import type { MutationCtx } from "./_generated/server.js";
-import { userMutation, userQuery } from "./lib/functions.js";
+import { type Caller, userMutation, userQuery } from "./lib/functions.js";
 import { fail } from "./lib/errors.js";
 import * as Attempts from "./model/attempts.js";
+import * as Audit from "./model/audit.js";
 import * as Batches from "./model/batches.js";
 import type { JobEvent } from "./model/change.js";
 import * as Explanations from "./model/explanations.js";
 import * as Jobs from "./model/jobs.js";
+import * as RateLimits from "./model/rateLimits.js";
 import * as Submissions from "./model/submissions.js";
 import { JOB_STATE_KINDS, jobState } from "./protocol/job.js";
 import { PAGE_SIZE_MAX } from "./protocol/limits.js";
@@ -21,8 +23,14 @@ const stateKind = v.union(...JOB_STATE_KINDS.map((kind) => v.literal(kind)));
 export const submit = userMutation("operator")({
   args: submissionArgs,
   returns: submitReply,
-  handler: async (ctx, args) =>
-    Submissions.submit(ctx, args, { submittedBy: `user:${ctx.user.username}` }),
+  handler: async (ctx, args) => {
+    await RateLimits.demand(ctx, "jobsOfAccount", { key: ctx.user._id });
+    const put = await Submissions.submit(ctx, args, { submittedBy: `user:${ctx.user.username}` });
+    if (!put.deduplicated) {
+      await Audit.write(ctx, { action: "job.submit", actor: ctx.actor, target: put.jobId });
+    }
+    return put;
+  },
 });
 
 /** One job with its latest attempt. Takes the id as text, so that a mistyped one is NOT_FOUND. */
@@ -119,12 +127,10 @@ export const requeue = userMutation("operator")({
   handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "requeue" }),
 });
 
-async function act(
-  ctx: MutationCtx & { user: { username: string } },
-  jobId: Id<"jobs">,
-  event: JobEvent,
-) {
+/** One action of a person on one job, audited as `job.<event>`. */
+async function act(ctx: MutationCtx & Caller, jobId: Id<"jobs">, event: JobEvent) {
   const actor = `user:${ctx.user.username}`;
+  await Audit.write(ctx, { action: `job.${event.kind}`, actor: ctx.actor, target: jobId });
   return Jobs.apply(ctx, await Jobs.get(ctx, jobId), { event, actor });
 }
 

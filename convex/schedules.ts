@@ -109,7 +109,9 @@ export const runNow = userMutation("operator")({
   returns: v.id("jobs"),
   handler: async (ctx, { scheduleId }) => {
     const row = await Schedules.get(ctx, scheduleId);
-    return Schedules.runNow(ctx, row, `user:${ctx.user.username}`);
+    const actor = `user:${ctx.user.username}`;
+    await Audit.write(ctx, { action: "schedule.ranNow", actor, target: row.name });
+    return Schedules.runNow(ctx, row, actor);
   },
 });
 

@@ -20,9 +20,11 @@ import * as Audit from "./model/audit.js";
 import * as Credentials from "./model/credentials.js";
 import * as Executors from "./model/executors.js";
 import * as Leases from "./model/leases.js";
+import * as RateLimits from "./model/rateLimits.js";
+import * as SecondFactors from "./model/secondFactors.js";
 import * as Secrets from "./model/secrets.js";
 import * as UsageLimits from "./model/usageLimits.js";
-import { RESEAL_BATCH, SECRETS_MAX } from "./protocol/limits.js";
+import { RESEAL_BATCH, RESEAL_PAGES_MAX, SECRETS_MAX } from "./protocol/limits.js";
 import {
   claudeForm,
   type IssuedSecret,
@@ -220,6 +222,7 @@ export const take = internalMutation({
   },
   returns: taken,
   handler: async (ctx, { executorId, boot, jobId, token, use }): Promise<Taken> => {
+    await RateLimits.demand(ctx, "secretsOfExecutor", { key: executorId });
     const executor = await Executors.get(ctx, executorId);
     const job = await Attempts.heldJob(ctx, executor, { jobId, token });
     const lease = await Leases.find(ctx, executorId);
@@ -245,28 +248,36 @@ export const take = internalMutation({
 
 // -- operators: `npx convex run secrets:reseal` after SECRETS_CURRENT was changed --
 
+/** Who keeps boxes, by the table they are in. */
+const KEEPERS = { secretBoxes: Secrets, credentials: SecondFactors };
+const keeper = v.union(v.literal("secretBoxes"), v.literal("credentials"));
+
 /**
- * Seals every box with the current key that is not; a box that does not open is left and named. Safe
- * to run at any time, and again. Old keys may go from SECRETS_KEYS when `broken` is empty.
+ * Seals every box with the current key that is not: secrets of every kind and seeds of one-time codes.
+ * A box that does not open is left and named. Safe to run at any time, and again. Old keys may go from
+ * SECRETS_KEYS when `broken` is empty.
  */
 export const reseal = internalAction({
   args: {},
   returns: v.object({ looked: v.number(), resealed: v.number(), broken: v.array(v.string()) }),
   handler: async (ctx) => {
     const told = { looked: 0, resealed: 0, broken: [] as string[] };
-    let cursor: string | null = null;
-    for (let step = 0; step * RESEAL_BATCH <= SECRETS_MAX; step += 1) {
-      const batch: Batch = await ctx.runQuery(internal.secrets.boxes, { cursor });
-      const swaps: Swap[] = [];
-      for (const { boxId, key, box } of batch.page) {
-        told.looked += 1;
-        const again = await sealAgain(box, Secrets.placeOf(key));
-        if (again === "broken") told.broken.push(textOf(key));
-        else if (again !== box) swaps.push({ boxId, from: box, to: again });
+    for (const of of ["secretBoxes", "credentials"] as const) {
+      let cursor: string | null = null;
+      for (let pages = 0; ; pages += 1) {
+        if (pages === RESEAL_PAGES_MAX) throw new Error(`There are too many boxes in ${of}`);
+        const batch: Batch = await ctx.runQuery(internal.secrets.boxes, { of, cursor });
+        const swaps: Box.Swap[] = [];
+        for (const { id, place, name, box } of batch.page) {
+          told.looked += 1;
+          const again = await sealAgain(box, place);
+          if (again === "broken") told.broken.push(name);
+          else if (again !== box) swaps.push({ id, from: box, to: again });
+        }
+        told.resealed += await ctx.runMutation(internal.secrets.swapBoxes, { of, swaps });
+        cursor = batch.next;
+        if (cursor === null) break;
       }
-      told.resealed += await ctx.runMutation(internal.secrets.swapBoxes, { swaps });
-      cursor = batch.next;
-      if (cursor === null) break;
     }
     return told;
   },
@@ -283,27 +294,32 @@ async function sealAgain(box: string, place: Box.Place): Promise<string> {
   }
 }
 
-const batchItem = v.object({ boxId: v.id("secretBoxes"), key: secretKey, box: v.string() });
+const batchItem = v.object({
+  id: v.string(),
+  place: v.object({ table: v.string(), owner: v.string() }),
+  name: v.string(),
+  box: v.string(),
+});
 const batch = v.object({ page: v.array(batchItem), next: v.union(v.null(), v.string()) });
 type Batch = typeof batch.type;
-const swap = v.object({ boxId: v.id("secretBoxes"), from: v.string(), to: v.string() });
-type Swap = typeof swap.type;
+const swap = v.object({ id: v.string(), from: v.string(), to: v.string() });
 
 export const boxes = internalQuery({
-  args: { cursor: v.union(v.null(), v.string()) },
+  args: { of: keeper, cursor: v.union(v.null(), v.string()) },
   returns: batch,
-  handler: async (ctx, { cursor }) => Secrets.boxes(ctx, { numItems: RESEAL_BATCH, cursor }),
+  handler: async (ctx, { of, cursor }) =>
+    KEEPERS[of].boxes(ctx, { numItems: RESEAL_BATCH, cursor }),
 });
 
 /** Hands out how many it put in place; a secret set anew meanwhile keeps its new box. */
 export const swapBoxes = internalMutation({
-  args: { swaps: v.array(swap) },
+  args: { of: keeper, swaps: v.array(swap) },
   returns: v.number(),
-  handler: async (ctx, { swaps }) => {
+  handler: async (ctx, { of, swaps }) => {
     let count = 0;
-    for (const one of swaps) if (await Secrets.swapBox(ctx, one)) count += 1;
+    for (const one of swaps) if (await KEEPERS[of].swapBox(ctx, one)) count += 1;
     if (count > 0) {
-      const detail = `${count} sealed again`;
+      const detail = `${count} of ${of} sealed again`;
       await Audit.write(ctx, { action: "secrets.resealed", actor: "operator", detail });
     }
     return count;

@@ -29,6 +29,7 @@ export const rename = userMutation("viewer")({
     const session = await Sessions.get(ctx, sessionId);
     if (session.userId !== ctx.user._id) throw fail("NOT_FOUND", "That is no session of yours.");
     await Sessions.rename(ctx, sessionId, label.slice(0, SESSION_LABEL_CHARS_MAX));
+    await audit(ctx, "session.renamed", session.userId);
     return null;
   },
 });

@@ -9,6 +9,7 @@ import { hashPassword } from "./lib/crypto.js";
 import { accept, fail } from "./lib/errors.js";
 import { userAction, userMutation, userQuery } from "./lib/functions.js";
 import * as Audit from "./model/audit.js";
+import * as RateLimits from "./model/rateLimits.js";
 import * as Users from "./model/users.js";
 import { role } from "./protocol/view.js";
 
@@ -27,7 +28,9 @@ export const create = userAction("administrator")({
   returns: v.object({ userId: v.id("users") }),
   handler: async (ctx, args): Promise<{ userId: Id<"users"> }> => {
     const username = accept(checkUsername(args.username));
-    const passwordHash = await hashPassword(accept(checkPassword(args.password)));
+    const password = accept(checkPassword(args.password));
+    await RateLimits.demand(ctx, "passwordsOfAdministrator", { key: ctx.user._id });
+    const passwordHash = await hashPassword(password);
     const added = { username, passwordHash, role: args.role, actor: ctx.actor };
     return ctx.runMutation(internal.users.add, added);
   },
@@ -77,6 +80,7 @@ export const reset = userAction("administrator")({
   },
   returns: v.null(),
   handler: async (ctx, { userId, password, clearTotp = false }): Promise<null> => {
+    await RateLimits.demand(ctx, "passwordsOfAdministrator", { key: ctx.user._id });
     const passwordHash = await hashIfGiven(password);
     const changes = { ...passwordHash, clearTotp, actor: ctx.actor };
     return ctx.runMutation(internal.users.applyReset, { userId, ...changes });

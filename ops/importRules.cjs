@@ -11,9 +11,12 @@ const rows = {
   },
   "convex/model": {
     own: ["convex/model", "convex/domain", "convex/lib", "convex/protocol", "convex/_generated"],
-    packages: ["convex", "convex-helpers"],
+    packages: ["convex", "convex-helpers", "@convex-dev/rate-limiter"],
   },
-  "convex/*.ts": { own: ["convex"], packages: ["convex", "convex-helpers"] },
+  "convex/*.ts": {
+    own: ["convex"],
+    packages: ["convex", "convex-helpers", "@convex-dev/rate-limiter"],
+  },
   executor: { own: ["executor", "convex/protocol"], packages: null },
   cli: { own: ["cli", "convex/protocol"], packages: null },
   embedded: { own: ["embedded"], packages: null },

@@ -52,7 +52,6 @@ import type * as domain_schedule from "../domain/schedule.js";
 import type * as domain_secret from "../domain/secret.js";
 import type * as domain_submission from "../domain/submission.js";
 import type * as domain_template from "../domain/template.js";
-import type * as domain_tokenBucket from "../domain/tokenBucket.js";
 import type * as domain_waiting from "../domain/waiting.js";
 import type * as emergency from "../emergency.js";
 import type * as executors from "../executors.js";
@@ -211,7 +210,6 @@ declare const fullApi: ApiFromModules<{
   "domain/secret": typeof domain_secret;
   "domain/submission": typeof domain_submission;
   "domain/template": typeof domain_template;
-  "domain/tokenBucket": typeof domain_tokenBucket;
   "domain/waiting": typeof domain_waiting;
   emergency: typeof emergency;
   executors: typeof executors;
@@ -346,4 +344,6 @@ export declare const internal: FilterApi<
   FunctionReference<any, "internal">
 >;
 
-export declare const components: {};
+export declare const components: {
+  rateLimiter: import("@convex-dev/rate-limiter/_generated/component.js").ComponentApi<"rateLimiter">;
+};

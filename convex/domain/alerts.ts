@@ -32,6 +32,7 @@ export const RULES: Record<RuleName, Rule> = {
   reclaims: rule("P2", "attempts-are-reclaimed", [0, 15 * MINUTE]),
   spend: rule("P2", "the-days-budget-is-spent", [0, 5 * MINUTE]),
   selfAudit: rule("P2", "the-self-audit-is-red", [0, 0]),
+  zombie: rule("P2", "two-processes-have-one-key", [0, 10 * MINUTE]),
   disk: rule("P2", "an-executors-disk-is-full", [2 * MINUTE, 10 * MINUTE]),
   credentials: rule("P3", "an-executors-credentials-fail", [0, MINUTE]),
   executorUnhealthy: rule("P3", "an-executor-is-unhealthy", [0, MINUTE]),
@@ -100,6 +101,8 @@ export type Snapshot = {
   audit: null | { violations: number; first: string };
   /** Jobs that could not be assigned and deadlines that could not be acted on, in the last hour. */
   setAside: { count: number; last: string };
+  /** The same of processes that took one identity from each other again and again. */
+  zombies: { count: number; last: string };
   /** Messages given up within the last hour. */
   failedDeliveries: number;
   /** Credentials of the deployment that the API refuses. */
@@ -239,6 +242,10 @@ function selfRules(s: Snapshot): Finding[] {
   if (s.rollUp !== null && (s.rollUp.isBehind || s.now - s.rollUp.rolledAt > ROLL_UP_LATE_MS)) {
     const detail = `The roll-up last ran ${minutes(s.now - s.rollUp.rolledAt)} ago${s.rollUp.isBehind ? " and left events over" : ""}.`;
     found.push(bad("rollUpBehind", "Metrics are behind", detail));
+  }
+  if (s.zombies.count > 0) {
+    const detail = `${s.zombies.count} within an hour; the last: ${s.zombies.last}`;
+    found.push(bad("zombie", "Two processes fight over the identity of one executor", detail));
   }
   if (s.setAside.count > 0) {
     const detail = `${s.setAside.count} within an hour; the last: ${s.setAside.last}`;

@@ -10,6 +10,13 @@ import * as Env from "./env.js";
 /** Where a box is kept. It opens for the same table and owner alone. */
 export type Place = { table: string; owner: string };
 
+/** A box in its row, as those who keep boxes hand it out to be sealed again. `name` is for people. */
+export type Kept = { id: string; place: Place; name: string; box: string };
+export type PageOptions = { numItems: number; cursor: string | null };
+export type Page = { page: Kept[]; next: string | null };
+/** A box that takes the place of the one it was made from. */
+export type Swap = { id: string; from: string; to: string };
+
 /** A box or a key ring that is of no use. The message names neither a key nor what is in the box. */
 export class BoxError extends Error {
   override name = "BoxError";

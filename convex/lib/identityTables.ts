@@ -89,18 +89,6 @@ export const identityTables = {
     .index("by_expiry", ["expiresAt"]),
 
   /**
-   * What is left of allowances that are not whole. Written by model/rateLimits. Deleted by prune.
-   */
-  rateLimits: defineTable({
-    name: v.string(),
-    tokens: v.number(),
-    at: v.number(),
-    fullAt: v.number(),
-  })
-    .index("by_name", ["name"])
-    .index("by_full", ["fullAt"]),
-
-  /**
    * Append-only record of what people and executors did to identities, secrets and the queue. Written
    * by model/audit. Deleted by retention alone.
    */

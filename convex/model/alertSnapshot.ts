@@ -12,6 +12,7 @@ import * as Metrics from "./metrics.js";
 import * as Outbox from "./outbox.js";
 import * as SelfAudit from "./selfAudit.js";
 import * as Slots from "./slots.js";
+import * as Zombies from "./zombies.js";
 
 const MINUTE = 60_000;
 const RECENT_MINUTES = 15;
@@ -23,6 +24,7 @@ const LATELY_MS = 5 * MINUTE;
  */
 export async function take(ctx: QueryCtx): Promise<Snapshot> {
   const now = Clock.now();
+  const hourAgo = now - 60 * MINUTE;
   const queue = await Metrics.now(ctx);
   const dispatcher = await ctx.db.query("dispatcher").first();
   const rollUp = await Metrics.progress(ctx);
@@ -41,13 +43,14 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     spentTodayUsd: RollUp.dollars(today[0]?.micros ?? 0),
     rollUp: rollUp === null ? null : { rolledAt: rollUp.rolledAt, isBehind: rollUp.isBehind },
     audit,
-    setAside: await setAside(ctx, now - 60 * MINUTE),
+    setAside: await noted(ctx, [Assignments.SET_ASIDE, Deadlines.SWEEP_FAILED], hourAgo),
+    zombies: await noted(ctx, [Zombies.ZOMBIE], hourAgo),
     // Of an executor's own login its executor tells.
     failingCredentials: (await Credentials.failing(ctx)).map((row) => ({
       ...{ id: row._id, label: row.label },
       message: row.lastFailure?.message ?? "",
     })),
-    failedDeliveries: await Outbox.countFailed(ctx, now - 60 * MINUTE),
+    failedDeliveries: await Outbox.countFailed(ctx, hourAgo),
   };
 }
 
@@ -67,10 +70,14 @@ async function lately(ctx: QueryCtx, now: number) {
   return { recent, assignedLately };
 }
 
-/** What the dispatcher and the sweeps could not act on since then, up to a bound. */
-async function setAside(ctx: QueryCtx, since: number): Promise<Snapshot["setAside"]> {
+/** Lines of the audit with these actions since then, counted up to a bound. */
+async function noted(
+  ctx: QueryCtx,
+  actions: readonly string[],
+  since: number,
+): Promise<Snapshot["setAside"]> {
   const lines: Doc<"audit">[] = [];
-  for (const action of [Assignments.SET_ASIDE, Deadlines.SWEEP_FAILED]) {
+  for (const action of actions) {
     lines.push(...(await Audit.latest(ctx, { action, since }, HEALTH_COUNT_MAX)));
   }
   const last = lines.reduce<Doc<"audit"> | null>(

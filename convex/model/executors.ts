@@ -10,6 +10,7 @@ import type { FailureReason } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX } from "../protocol/limits.js";
 import type { ExecutorView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
+import * as Audit from "./audit.js";
 import * as Credentials from "./credentials.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
@@ -87,6 +88,9 @@ export async function register(
     ...presence(before, "online"),
   });
   await Credentials.register(ctx, await get(ctx, before._id));
+  const from = isFight ? ` took over from ${before.boot ?? "none"}` : "";
+  const what = `process ${claims.boot}${from}, version ${registration.version}`;
+  await note(ctx, before, { action: "executor.registered", detail: what });
   const lease = isSameProcess ? await Leases.find(ctx, before._id) : null;
   await open(ctx, before._id, lease?.owed ?? []);
 }
@@ -138,6 +142,7 @@ async function comeBack(
   { held, directives }: { held: HeldAttempt[]; directives: Directive[] },
 ): Promise<void> {
   await ctx.db.patch("executors", executor._id, presence(executor, "online"));
+  await note(ctx, executor, { action: "executor.back" });
   const stopping = held.filter((_, i) => directives[i] === "stop").slice(0, executor.slots);
   await open(
     ctx,
@@ -155,6 +160,7 @@ export async function blame(
   if (!POLICIES[reason].isExecutorUnhealthy) return;
   await Slots.withdraw(ctx, executor._id);
   await ctx.db.patch("executors", executor._id, { unhealthy: { reason, since: Clock.now() } });
+  await note(ctx, executor, { action: "executor.unhealthy", detail: reason });
 }
 
 /** Keeps an executor from work because its own login may not be used, or ends that. */
@@ -224,6 +230,7 @@ export async function revoke(
 /** The process ends by itself. */
 export async function goOffline(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
   await ctx.db.patch("executors", executor._id, presence(executor, "offline"));
+  await note(ctx, executor, { action: "executor.offline" });
   await evict(ctx, executor, { reason: "shutdown", actor: actorOf(executor) });
 }
 
@@ -231,6 +238,7 @@ export async function goOffline(ctx: MutationCtx, executor: Doc<"executors">): P
 export async function lose(ctx: MutationCtx, executorId: Id<"executors">): Promise<void> {
   const executor = await get(ctx, executorId);
   await ctx.db.patch("executors", executorId, presence(executor, "lost"));
+  await note(ctx, executor, { action: "executor.lost" });
   await Slots.withdraw(ctx, executorId);
   await Leases.drop(ctx, executorId);
 }
@@ -264,6 +272,15 @@ async function restoreSlots(ctx: MutationCtx, executorId: Id<"executors">): Prom
   const lease = await Leases.find(ctx, executorId);
   const owed = (lease?.owed ?? []).map((item) => item.ordinal);
   await Slots.restore(ctx, executor, [...held.map((job) => job.slot ?? -1), ...owed]);
+}
+
+/** A line in the audit about what became of an executor. */
+async function note(
+  ctx: MutationCtx,
+  executor: Doc<"executors">,
+  line: { action: string; detail?: string },
+): Promise<void> {
+  await Audit.write(ctx, { ...line, actor: actorOf(executor), target: executor.name });
 }
 
 function presence(before: Doc<"executors">, now: Doc<"executors">["presence"]) {

@@ -4,7 +4,7 @@ import { PRUNE_BATCH } from "../protocol/limits.js";
 
 type Aged =
   | ("audit" | "outbox" | "alerts" | "executors")
-  | ("challenges" | "apiKeys" | "rateLimits" | "sessions" | "enrolments" | "assertionJtis");
+  | ("challenges" | "apiKeys" | "sessions" | "enrolments" | "assertionJtis");
 
 /** Rows of small documents created before a time, after the cursor, at most PRUNE_BATCH. */
 export async function older<Table extends Aged>(

@@ -1,6 +1,6 @@
-/** One-time codes and what stands in for them; the only writer of `totp` and `recovery`. */
+/** One-time codes and what stands in for them; the only writer of `totp` and `recovery` but users.reset. */
 import type { Doc } from "../_generated/dataModel.js";
-import type { MutationCtx } from "../_generated/server.js";
+import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import * as Box from "../lib/box.js";
 import * as Clock from "../lib/clock.js";
 import { hashToken } from "../lib/crypto.js";
@@ -78,6 +78,29 @@ async function freshStep(credential: Doc<"credentials">, code: string): Promise<
   const seed = await Box.open(totp.box, placeOf(credential));
   const step = Totp.findStep(seed, code, Clock.now());
   return step !== null && step > totp.lastStep ? step : null;
+}
+
+/** A page of the sealed seeds, in order of the users' making. */
+export async function boxes(ctx: QueryCtx, options: Box.PageOptions): Promise<Box.Page> {
+  const { page, isDone, continueCursor } = await ctx.db.query("credentials").paginate(options);
+  const found: Box.Kept[] = [];
+  for (const credential of page) {
+    const { _id, userId, totp } = credential;
+    if (totp === undefined) continue;
+    const user = await ctx.db.get("users", userId);
+    const name = `one-time codes of user:${user?.username ?? userId}`;
+    found.push({ id: _id, place: placeOf(credential), name, box: totp.box });
+  }
+  return { page: found, next: isDone ? null : continueCursor };
+}
+
+/** Puts a box in another's place, if that is still the one it was made from. */
+export async function swapBox(ctx: MutationCtx, { id, from, to }: Box.Swap): Promise<boolean> {
+  const credentialId = ctx.db.normalizeId("credentials", id);
+  const row = credentialId === null ? null : await ctx.db.get("credentials", credentialId);
+  if (row?.totp?.box !== from) return false;
+  await ctx.db.patch("credentials", row._id, { totp: { ...row.totp, box: to } });
+  return true;
 }
 
 function placeOf(credential: Doc<"credentials">): Box.Place {

@@ -150,29 +150,25 @@ async function boxRow(ctx: QueryCtx, secretId: Id<"secrets">): Promise<Doc<"secr
   return row;
 }
 
-/** A page of boxes with what each is bound to, in order of their making. */
-export async function boxes(
-  ctx: QueryCtx,
-  options: { numItems: number; cursor: string | null },
-): Promise<{
-  page: { boxId: Id<"secretBoxes">; key: SecretKey; box: string }[];
-  next: string | null;
-}> {
+/** A page of boxes, in order of their making. */
+export async function boxes(ctx: QueryCtx, options: Box.PageOptions): Promise<Box.Page> {
   const { page, isDone, continueCursor } = await ctx.db.query("secretBoxes").paginate(options);
   const rows = page.map(async ({ _id, secretId, box }) => {
-    const { kind, name } = await get(ctx, secretId);
-    return { boxId: _id, key: { kind, name }, box };
+    const key = keyOf(await get(ctx, secretId));
+    return { id: _id, place: placeOf(key), name: textOf(key), box };
   });
   return { page: await Promise.all(rows), next: isDone ? null : continueCursor };
 }
 
 /** Puts a box in another's place, if that is still the one it was made from. */
-export async function swapBox(
-  ctx: MutationCtx,
-  swap: { boxId: Id<"secretBoxes">; from: string; to: string },
-): Promise<boolean> {
-  const row = await ctx.db.get("secretBoxes", swap.boxId);
-  if (row?.box !== swap.from) return false;
-  await ctx.db.patch("secretBoxes", row._id, { box: swap.to });
+export async function swapBox(ctx: MutationCtx, { id, from, to }: Box.Swap): Promise<boolean> {
+  const boxId = ctx.db.normalizeId("secretBoxes", id);
+  const row = boxId === null ? null : await ctx.db.get("secretBoxes", boxId);
+  if (row?.box !== from) return false;
+  await ctx.db.patch("secretBoxes", row._id, { box: to });
   return true;
+}
+
+function keyOf({ kind, name }: Doc<"secrets">): SecretKey {
+  return { kind, name };
 }

@@ -13,11 +13,13 @@ import {
 import type { SignInReply } from "../protocol/view.js";
 import * as AccessTokens from "./accessTokens.js";
 import * as Audit from "./audit.js";
+import * as RateLimits from "./rateLimits.js";
 
 /** What a refresh came to; `reused` ends the session, for one of two holders of the token stole it. */
 export type Refreshed =
   | { kind: "good"; reply: SignInReply }
   | { kind: "bad" }
+  | { kind: "limited" }
   | { kind: "reused"; session: Doc<"sessions"> };
 
 /** Opens a session for a user who proved to be him; of too many the oldest ends. */
@@ -57,6 +59,7 @@ export async function refresh(ctx: MutationCtx, refreshToken: string): Promise<R
     await ctx.db.delete("sessions", session._id);
     return isReused ? { kind: "reused", session } : { kind: "bad" };
   }
+  if (!(await RateLimits.useToken(ctx, session._id))) return { kind: "limited" };
   const next = makeToken("frt_");
   await ctx.db.patch("sessions", session._id, {
     refreshHash: await hashToken(next),

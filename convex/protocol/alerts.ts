@@ -12,6 +12,7 @@ export const RULE_NAMES = [
   "reclaims",
   "spend",
   "selfAudit",
+  "zombie",
   "disk",
   "credentials",
   "executorUnhealthy",

@@ -212,6 +212,8 @@ export const SECRET_CHARS_MAX = 8_192;
 export const SECRETS_MAX = 500;
 /** Boxes that one step of re-sealing opens and seals. */
 export const RESEAL_BATCH = 50;
+/** Pages of one table that re-sealing goes through before it takes itself for endless. */
+export const RESEAL_PAGES_MAX = 2_000;
 /** A sign-in whose password was right waits this long for its one-time code, and takes this many. */
 export const CHALLENGE_MS = 5 * 60_000;
 export const CHALLENGE_TRIES_MAX = 5;

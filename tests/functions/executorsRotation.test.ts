@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { api } from "../../convex/_generated/api.js";
+import { api, internal } from "../../convex/_generated/api.js";
 import type { Id } from "../../convex/_generated/dataModel.js";
 import { ROTATION_AUDIENCE } from "../../convex/protocol/limits.js";
 import { claimsOf, signer } from "./signer.js";
@@ -163,6 +163,26 @@ describe("two processes that fight over one identity", () => {
     ]);
     await takeOver(executorId, 5);
     expect(await auditOf("executor.zombie")).toHaveLength(1);
+  });
+
+  test("an alert tells of it, and names the executor", async () => {
+    const root = await world.user("administrator");
+    const alerts = async () => {
+      await world.t.mutation(internal.alerts.evaluate, {});
+      const open = await root.query(api.alerts.list, {});
+      return open.filter(({ rule, status }) => rule === "zombie" && status === "open");
+    };
+    const executorId = await world.enrol("box");
+    for (let boot = 1; boot <= 3; boot += 1) await takeOver(executorId, boot);
+    expect(await alerts()).toEqual([]);
+    await takeOver(executorId, 4);
+    const [alert] = await alerts();
+    expect(alert?.detail).toContain(executorId);
+    expect(alert?.runbook).toMatch(/two-processes-have-one-key$/);
+    vi.setSystemTime(Date.now() + 61 * 60_000);
+    expect(await alerts()).toHaveLength(1);
+    vi.setSystemTime(Date.now() + 11 * 60_000);
+    expect(await alerts()).toEqual([]);
   });
 
   test("restarts that left in order, and takeovers far apart, are no fight", async () => {

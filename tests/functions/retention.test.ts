@@ -274,7 +274,7 @@ const BOUNDED: Record<string, string> = {
 const DELETED = [
   ...["jobs", "prompts", "attempts", "events", "dependencies", "logTails", "logChunks"],
   ...["batches", "bulkOperations", "bulkOutcomes", "metrics", "audit", "alerts", "outbox"],
-  ...["challenges", "apiKeys", "rateLimits", "sessions", "enrolments", "assertionJtis"],
+  ...["challenges", "apiKeys", "sessions", "enrolments", "assertionJtis"],
   ...["executors", "artifacts"],
 ];
 

@@ -1,3 +1,4 @@
+import { Secret, TOTP } from "otpauth/slim";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
 import { toBase64Url } from "../../convex/lib/crypto.js";
@@ -222,6 +223,20 @@ describe("issuing secrets", () => {
   });
 });
 
+/** How many texts in the whole database are sealed with a key. */
+async function sealedWith(kid: string): Promise<number> {
+  let count = 0;
+  const visit = (value: unknown): void => {
+    if (typeof value === "string" && value.startsWith(`v1.${kid}.`)) count += 1;
+    if (typeof value === "object" && value !== null) Object.values(value).forEach(visit);
+  };
+  visit(await world.everything());
+  return count;
+}
+
+const codeOfSeed = (seed: string, timestamp: number) =>
+  new TOTP({ secret: Secret.fromBase32(seed) }).generate({ timestamp });
+
 describe("28: rotation of the key ring", () => {
   test("sealed again with the current key, everything is issued as before without the old one", async () => {
     const { administrator, executor, claim } = await leased();
@@ -238,6 +253,27 @@ describe("28: rotation of the key ring", () => {
     vi.stubEnv("SECRETS_KEYS", `k2:${key(2)}`);
     const issued = await executor.action(api.secrets.issue, { ...claim, use: "clone" });
     expect(issued?.secret).toBe(TOKEN);
+  });
+
+  test("whatever is sealed is sealed again, in every table; one-time codes are good as before", async () => {
+    await leased();
+    const ada = await world.user("viewer", "ada");
+    const { seed } = await ada.mutation(api.auth.totpBegin, {});
+    const confirm = { code: codeOfSeed(seed, Date.now()) };
+    expect(await ada.mutation(api.auth.totpConfirm, confirm)).toMatchObject({ ok: true });
+    await (await world.user("viewer", "bob")).mutation(api.auth.totpBegin, {});
+    expect(await sealedWith("k1")).toBe(4);
+    vi.stubEnv("SECRETS_KEYS", `k1:${key(1)},k2:${key(2)}`);
+    vi.stubEnv("SECRETS_CURRENT", "k2");
+    expect(await world.t.action(internal.secrets.reseal, {})).toEqual({
+      looked: 4,
+      resealed: 4,
+      broken: [],
+    });
+    expect([await sealedWith("k1"), await sealedWith("k2")]).toEqual([0, 4]);
+    vi.stubEnv("SECRETS_KEYS", `k2:${key(2)}`);
+    const off = { code: codeOfSeed(seed, Date.now() + 30_000) };
+    expect(await ada.mutation(api.auth.totpOff, off)).toEqual({ ok: true });
   });
 
   test("a box whose key is gone is left as it is and named", async () => {
@@ -265,10 +301,11 @@ describe("28: rotation of the key ring", () => {
 
   test("a secret set anew while it was sealed again keeps its new value", async () => {
     const { administrator, executor, claim } = await leased();
-    const { page } = await world.t.query(internal.secrets.boxes, { cursor: null });
+    const of = "secretBoxes" as const;
+    const { page } = await world.t.query(internal.secrets.boxes, { of, cursor: null });
     await set(administrator, "repositoryToken", "octo/hello", "new-0123456789abcdef");
-    const swaps = page.map(({ boxId, box }) => ({ boxId, from: box, to: box }));
-    expect(await world.t.mutation(internal.secrets.swapBoxes, { swaps })).toBe(1);
+    const swaps = page.map(({ id, box }) => ({ id, from: box, to: box }));
+    expect(await world.t.mutation(internal.secrets.swapBoxes, { of, swaps })).toBe(1);
     const issued = await executor.action(api.secrets.issue, { ...claim, use: "clone" });
     expect(issued?.secret).toBe("new-0123456789abcdef");
   });

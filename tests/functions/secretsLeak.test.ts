@@ -47,7 +47,10 @@ async function fullWorld() {
   for (const use of ["clone", "claude"] as const) {
     await executor.action(api.secrets.issue, { ...claim, use });
   }
+  const items = [{ repository: "octo/hello" }];
+  const batch = { name: "b", prompt: "x", items };
   const ids: Ids = {
+    batches: [await alice.mutation(api.batches.submit, batch)],
     jobs: [jobId],
     executors: [executor.executorId],
     users: [alice.userId],
@@ -97,4 +100,15 @@ test("29: no query's result or error has a secret in it, whatever is asked by wh
   expect(answers).toBeGreaterThan(queries.length);
 }, 60_000);
 
+test("29: the search finds what is kept, and nothing is kept as it is", async () => {
+  await fullWorld();
+  const [everything, secrets] = [
+    JSON.stringify(await world.everything(), bigints),
+    await secretTexts(),
+  ];
+  const found = secrets.filter((secret) => everything.includes(secret));
+  expect(found).toEqual(secrets.filter((secret) => secret !== KEY && !isOneOf(VALUES, secret)));
+});
+
+const isOneOf = (all: readonly string[], one: string) => all.includes(one);
 const bigints = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);

@@ -1,3 +1,4 @@
+import rateLimiter from "@convex-dev/rate-limiter/test";
 import { convexTest, type TestConvex } from "convex-test";
 import { vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
@@ -50,6 +51,7 @@ export class World {
   readonly t: TestConvex<typeof schema>;
   private constructor(limits: Limits) {
     this.t = convexTest({ schema, modules, transactionLimits: limits });
+    rateLimiter.register(this.t);
   }
 
   /** Limits hold for each transaction, those of the test itself included. */

@@ -36,6 +36,7 @@ const well: Snapshot = {
   rollUp: { rolledAt: NOW, isBehind: false },
   audit: { violations: 0, first: "" },
   setAside: { count: 0, last: "" },
+  zombies: { count: 0, last: "" },
   failedDeliveries: 0,
   failingCredentials: [],
 };
@@ -142,6 +143,11 @@ describe("the rules of alerts", () => {
       "metrics are old",
       { ...well, rollUp: { rolledAt: NOW - 6 * MINUTE, isBehind: false } },
       ["rollUpBehind"],
+    ],
+    [
+      "processes fight over one key",
+      { ...well, zombies: { count: 1, last: "box: two" } },
+      ["zombie"],
     ],
     ["a job was set aside", { ...well, setAside: { count: 1, last: "j" } }, ["setAside"]],
     ["messages were given up", { ...well, failedDeliveries: 2 }, ["webhookFailing"]],
