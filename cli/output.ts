@@ -54,7 +54,12 @@ export function createOutput(
   };
 }
 
-/** Text from a job must not steer the terminal: control characters other than tab and newline go. */
+/**
+ * Text from a job must not steer the terminal, nor look like other text: control characters other than
+ * tab and newline go, and what turns the direction of writing around.
+ */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+  const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+  const turning = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+  return text.replace(steering, "").replace(turning, "");
 }

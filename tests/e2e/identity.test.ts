@@ -75,7 +75,7 @@ function keys(args: string[]): Promise<string> {
   });
 }
 
-describe("an access token", () => {
+describe("4: an access token", () => {
   type Change = { claims?: JWTPayload; kid?: string | null; drop?: string };
 
   /** The token of a good session, signed by the deployment's own key, with one thing changed. */
@@ -147,7 +147,7 @@ test.each([
   ["action", "users:emergencyReset", { username: "admin", password: "correct horse battery" }],
   ["query", "audit:exportAll", { cursor: null }],
 ])(
-  "the internal %s %s is not there for a client, administrator or not",
+  "6: the internal %s %s is not there for a client, administrator or not",
   async (kind, name, args) => {
     for (const token of [undefined, good]) {
       const response = await fetch(`${deployment.backend.url}/api/${kind}`, {
@@ -163,7 +163,7 @@ test.each([
   },
 );
 
-test("a session that is revoked ends its live subscription", async () => {
+test("14: a session that is revoked ends its live subscription", async () => {
   const { accessToken } = await signIn();
   const live = new ConvexClient(deployment.backend.url, { logger: false });
   live.setAuth(() => Promise.resolve(accessToken));

@@ -27,7 +27,7 @@ function holder(accessToken: string) {
   return world.t.withIdentity({ issuer: claims.iss, subject: claims.sub, sid: claims.sid });
 }
 
-describe("set-up", () => {
+describe("7: set-up", () => {
   test("makes the first administrator, once", async () => {
     expect(await setUp()).toEqual({ ok: true });
     expect(await setUp({ username: "second" })).toMatchObject({
@@ -60,7 +60,7 @@ describe("set-up", () => {
 });
 
 describe("sign-in", () => {
-  test("an unknown name and a wrong password get the same answer, and both are audited", async () => {
+  test("8: an unknown name and a wrong password get the same answer, and both are audited", async () => {
     await setUp();
     const wrong = await signIn({ password: "wrong password!" });
     expect(await signIn({ username: "nobody" })).toEqual(wrong);
@@ -68,7 +68,7 @@ describe("sign-in", () => {
     expect((await audited()).filter((action) => action === "signIn.refused")).toHaveLength(2);
   });
 
-  test("five failures lock, even for the right password, until the lock ends", async () => {
+  test("9: five failures lock, even for the right password, until the lock ends", async () => {
     await setUp();
     for (let i = 0; i < 5; i += 1) await signIn({ password: "wrong password!" });
     expect(await signIn()).toMatchObject({ ok: false });
@@ -111,7 +111,7 @@ describe("refresh", () => {
   }
   const refresh = (refreshToken: string) => world.t.mutation(api.auth.refresh, { refreshToken });
 
-  test("replaces the token; the old one is taken for ten seconds more", async () => {
+  test("13: replaces the token; the old one is taken for ten seconds more", async () => {
     const old = await signedIn();
     const next = await refresh(old);
     expect(next).toMatchObject({ ok: true });
@@ -119,7 +119,7 @@ describe("refresh", () => {
     expect(await refresh(old)).toMatchObject({ ok: true });
   });
 
-  test("the old token used later → the session ends for both holders", async () => {
+  test("13: the old token used later → the session ends for both holders", async () => {
     const old = await signedIn();
     const next = await refresh(old);
     if (!next.ok) throw new Error(next.code);
@@ -136,7 +136,7 @@ describe("refresh", () => {
     },
   );
 
-  test("a session that is over is not renewed", async () => {
+  test("14: a session that is over is not renewed", async () => {
     const token = await signedIn();
     vi.setSystemTime(START + 12 * 3_600_000);
     expect(await refresh(token)).toMatchObject({ ok: false });

@@ -24,7 +24,7 @@ afterEach(() => {
 
 const freeSlots = () => world.t.run(async (ctx) => (await ctx.db.query("slots").collect()).length);
 
-describe("enrolment", () => {
+describe("18: enrolment", () => {
   test("a token is good once", async () => {
     const administrator = await world.user("administrator");
     const made = await administrator.mutation(api.executors.createEnrolment, { label: "box" });
@@ -70,7 +70,7 @@ describe("enrolment", () => {
 });
 
 describe("access tokens", () => {
-  test("a good assertion → a token of the process, for ten minutes; used again it is refused", async () => {
+  test("19: a good assertion → a token of the process, for ten minutes; used again it is refused", async () => {
     const { x, sign } = await signer();
     const executorId = await world.enrol("box", x);
     const assertion = await sign(claimsOf(executorId));
@@ -94,7 +94,7 @@ describe("access tokens", () => {
     });
   });
 
-  test("forgeries are refused: other key, other algorithm, tampered, garbage, too long", async () => {
+  test("19: forgeries are refused: other key, other algorithm, tampered, garbage, too long", async () => {
     const { x, sign } = await signer();
     const other = await signer();
     const executorId = await world.enrol("box", x);
@@ -137,7 +137,7 @@ describe("access tokens", () => {
 });
 
 describe("a new process of the same identity", () => {
-  test("takes over at once: attempts interrupted, the earlier process SUPERSEDED everywhere", async () => {
+  test("21: takes over at once: attempts interrupted, the earlier process SUPERSEDED everywhere", async () => {
     const zombie = await world.executor("box", 1);
     const jobId = await world.submit();
     const claim = await started(zombie);
@@ -200,7 +200,7 @@ describe("slots", () => {
     expect(await freeSlots()).toBe(0);
   });
 
-  test("revoke → attempts back in the queue, every call refused with REVOKED", async () => {
+  test("24: revoke → attempts back in the queue, every call refused with REVOKED", async () => {
     const executor = await world.executor("box", 1);
     const administrator = await world.user("administrator");
     const jobId = await world.submit();
@@ -234,7 +234,7 @@ describe("slots", () => {
     expect((await onlyAssignment(executor)).attempt).toBe(2);
   });
 
-  test("an executor sees its own assignments alone, and cannot touch another's", async () => {
+  test("20: an executor sees its own assignments alone, and cannot touch another's", async () => {
     const mine = await world.executor("mine", 1);
     await world.submit();
     const claim = await started(mine);

@@ -63,7 +63,31 @@ describe("the straight life", () => {
     expect(await world.everything()).toEqual(before);
   });
 
-  test("a repeat of an accepted finish → accepted, nothing changed", async () => {
+  test("23: a result after the executor was revoked → refused, and the next attempt is untouched", async () => {
+    const root = await world.user("administrator", "root");
+    const executor = await world.executor("one");
+    const jobId = await world.submit();
+    const claim = await started(executor);
+    await root.mutation(api.executors.revoke, { executorId: executor.executorId });
+    await world.executor("two");
+    expect((await world.job(jobId)).state.kind).toBe("assigned");
+    const before = await world.everything();
+    expect(await codeOf(finish(executor, claim, SUCCEEDED))).toBe("REVOKED");
+    expect(await world.everything()).toEqual(before);
+  });
+
+  test("23: two results of one attempt, the second another one → the first stays", async () => {
+    const executor = await world.executor("one");
+    const jobId = await world.submit();
+    const claim = await started(executor);
+    await finish(executor, claim, SUCCEEDED);
+    const before = await world.everything();
+    await codeOf(finish(executor, claim, failed("cliError")));
+    expect(await world.everything()).toEqual(before);
+    expect((await world.job(jobId)).state.kind).toBe("succeeded");
+  });
+
+  test("23: a repeat of an accepted finish → accepted, nothing changed", async () => {
     const executor = await world.executor("one");
     await world.submit();
     const claim = await started(executor);
@@ -168,7 +192,7 @@ describe("cancel", () => {
   });
 
   test.each([SUCCEEDED, { kind: "canceled" } as const, failed("apiError")])(
-    "running, asked to cancel, then finishes as %o → canceled",
+    "23: running, asked to cancel, then finishes as %o → canceled",
     async (outcome) => {
       const executor = await world.executor("one");
       const operator = await world.user("operator");
@@ -216,7 +240,7 @@ describe("cancel", () => {
   });
 });
 
-describe("every executor write with a stale token changes nothing", () => {
+describe("22: every executor write with a stale token changes nothing", () => {
   const writes = {
     start: {},
     phase: { phase: "running" as const },

@@ -33,28 +33,28 @@ const RUNS_OF_ACTIONS = 1;
 const REFUSALS = ["UNAUTHENTICATED", "FORBIDDEN"];
 const REFUSALS_OF_EXECUTORS = [...REFUSALS, "REVOKED", "SUPERSEDED"];
 
-test("every public function is made by a wrapper, with the access that docs/permissions.md says", async () => {
+test("1: every public function is made by a wrapper, with the access that docs/permissions.md says", async () => {
   const found = (await publicFunctions()).map(({ name, access }) => [name, access ?? "none"]);
   expect(Object.fromEntries(found)).toEqual(permissions());
 });
 
 /** Each kind of caller: how to make one, and the code with which a function of an access refuses it. */
 const callers: Record<string, { make: () => Promise<Caller>; code: (access: string) => string }> = {
-  nobody: { make: () => Promise.resolve(world.t), code: () => "UNAUTHENTICATED" },
-  viewer: { make: () => world.user("viewer", unique("viewer")), code: codeFor(["viewer"]) },
-  operator: {
+  "2: nobody": { make: () => Promise.resolve(world.t), code: () => "UNAUTHENTICATED" },
+  "5: viewer": { make: () => world.user("viewer", unique("viewer")), code: codeFor(["viewer"]) },
+  "5: operator": {
     make: () => world.user("operator", unique("operator")),
     code: codeFor(["viewer", "operator"]),
   },
-  administrator: {
+  "3: administrator, in executors' functions": {
     make: () => world.user("administrator", unique("administrator")),
     code: codeFor(["viewer", "operator", "administrator"]),
   },
-  executor: {
+  "3: executor, in people's functions": {
     make: () => world.executor(unique("box")),
     code: (access) => (access === "executor" ? "accepted" : "UNAUTHENTICATED"),
   },
-  "revoked executor": {
+  "24: revoked executor": {
     make: async () => {
       const executor = await world.executor(unique("box"));
       const administrator = await world.user("administrator", unique("administrator"));
@@ -63,7 +63,7 @@ const callers: Record<string, { make: () => Promise<Caller>; code: (access: stri
     },
     code: (access) => (access === "executor" ? "REVOKED" : "UNAUTHENTICATED"),
   },
-  "token of a foreign issuer": {
+  "4: token of a foreign issuer": {
     make: async () => {
       const { userId, sessionId } = await world.user("administrator", unique("administrator"));
       const issuer = "https://evil.test/user";
@@ -71,7 +71,7 @@ const callers: Record<string, { make: () => Promise<Caller>; code: (access: stri
     },
     code: () => "UNAUTHENTICATED",
   },
-  "session that has ended": {
+  "14: session that has ended": {
     make: async () => {
       const user = await world.user("administrator", unique("administrator"));
       await world.t.run((ctx) => ctx.db.patch("sessions", user.sessionId, { expiresAt: START }));
@@ -164,7 +164,7 @@ describe("only what the table allows gets past the wrapper, whatever the argumen
   );
 });
 
-test("every text in the arguments of every public function is capped, before the handler", async () => {
+test("16: every text in the arguments of every public function is capped, before the handler", async () => {
   const existing = await ids();
   const people = await world.user("administrator", unique("administrator"));
   const executor = await world.executor(unique("box"));
@@ -206,7 +206,7 @@ test("a wrapper reads two documents for a person or a key, and one for an execut
   expect(counts).toEqual({ session: 2, key: 2, executor: 1 });
 });
 
-describe("a session is refused on the next call", () => {
+describe("14: a session is refused on the next call", () => {
   test.each([
     ["when its user is disabled", { disabled: true }],
     ["when its user's epoch has moved on", { epoch: 1 }],
@@ -225,7 +225,7 @@ describe("a session is refused on the next call", () => {
   });
 });
 
-test("a process that has not registered, and one that was superseded, may only register", async () => {
+test("21: a process that has not registered, and one that was superseded, may only register", async () => {
   const executorId = await world.enrol("box");
   const early = world.process(executorId, "boot-1", START);
   expect(await codeOf(early.query(api.executors.assignments, {}))).toBe("SUPERSEDED");

@@ -81,7 +81,7 @@ describe("turning one-time codes on", () => {
 });
 
 describe("signing in with a one-time code", () => {
-  test("the code of enrolment is used; the next one opens the session, once", async () => {
+  test("10: the code of enrolment is used; the next one opens the session, once", async () => {
     const { seed } = await enrolled();
     const challenge = await challenged();
     expect(await answer(challenge, codeOfSeed(seed, 0))).toEqual(REFUSED);
@@ -102,14 +102,14 @@ describe("signing in with a one-time code", () => {
   });
 
   test.each(["", "abcdef", "12345", "1234567", "\0\0\0\0\0\0", "x".repeat(8_192)])(
-    "%j is refused",
+    "10: %j is refused",
     async (code) => {
       await enrolled();
       expect(await answer(await challenged(), code)).toEqual(REFUSED);
     },
   );
 
-  test("a recovery code opens a session once, however it is typed", async () => {
+  test("12: a recovery code opens a session once, however it is typed", async () => {
     const { recoveryCodes } = await enrolled();
     const [code = ""] = recoveryCodes;
     const typed = code.toLowerCase().replaceAll("-", " ");
@@ -117,14 +117,14 @@ describe("signing in with a one-time code", () => {
     expect(await answer(await challenged(), code)).toEqual(REFUSED);
   });
 
-  test("a challenge ends after five minutes", async () => {
+  test("11: a challenge ends after five minutes", async () => {
     const { seed } = await enrolled();
     const challenge = await challenged();
     at(10);
     expect(await answer(challenge, codeOfSeed(seed, 10))).toEqual(REFUSED);
   });
 
-  test("five wrong codes end the challenge and lock the account, whatever passwords came between", async () => {
+  test("11: five wrong codes end the challenge and lock the account, whatever passwords came between", async () => {
     const { seed } = await enrolled();
     const first = await challenged();
     for (let i = 0; i < 3; i += 1) await answer(first, "000000");
@@ -137,13 +137,13 @@ describe("signing in with a one-time code", () => {
   });
 
   test.each(["made up", "", "fch_"])(
-    "a challenge that is none (%j) is refused",
+    "11: a challenge that is none (%j) is refused",
     async (challenge) => {
       expect(await answer(challenge, "123456")).toEqual(REFUSED);
     },
   );
 
-  test("a challenge does not outlive a reset of its user", async () => {
+  test("11: a challenge does not outlive a reset of its user", async () => {
     const { user, recoveryCodes } = await enrolled();
     const challenge = await challenged();
     await world.t.mutation(internal.users.applyReset, {

@@ -36,7 +36,7 @@ describe("administrators", () => {
     ["too long", "x".repeat(257)],
     ["with NUL", "x".repeat(12) + "\0"],
     ["of 1 MB", "x".repeat(1_000_000)],
-  ])("cannot set a password %s", async (_, bad) => {
+  ])("16: cannot set a password %s", async (_, bad) => {
     const root = await world.user("administrator", "root");
     const made = { username: "ada", password: bad, role: "viewer" as const };
     expect(await codeOf(root.action(api.users.create, made))).toBe("INVALID_ARGUMENT");
@@ -51,7 +51,7 @@ describe("administrators", () => {
     expect(await codeOf(root.query(api.users.list, ROOMS))).toBe("FORBIDDEN");
   });
 
-  test("cannot demote or disable the last of them", async () => {
+  test("15: cannot demote or disable the last of them", async () => {
     const root = await world.user("administrator", "root");
     const other = await world.user("administrator", "other");
     await root.mutation(api.users.setDisabled, { userId: other.userId, disabled: true });
@@ -72,7 +72,7 @@ describe("administrators", () => {
     expect(await codeOf(ada.query(api.auth.me, {}))).toBe("UNAUTHENTICATED");
   });
 
-  test("reset a password and one-time codes: every session and key of the user ends, the lock too", async () => {
+  test("15: reset a password and one-time codes: every session and key of the user ends, the lock too", async () => {
     const root = await world.user("administrator", "root");
     const ada = await world.user("viewer", "ada");
     const { key } = await ada.mutation(api.apiKeys.create, {
@@ -137,7 +137,7 @@ describe("sessions", () => {
     expect(rows).toHaveLength(50);
   });
 
-  test("retention removes what is over, a batch at a time, and nothing else", async () => {
+  test("17: retention removes what is over, a batch at a time, and nothing else", async () => {
     const ada = await world.user("viewer", "ada");
     await world.t.run(async (ctx) => {
       for (let i = 0; i < 300; i += 1) {
@@ -204,7 +204,7 @@ describe("API keys", () => {
   });
 });
 
-test("a flood of sign-ins is stopped before any password is derived, whatever address it shows", async () => {
+test("16: a flood of sign-ins is stopped before any password is derived, whatever address it shows", async () => {
   const spy = vi.spyOn(crypto.subtle, "deriveBits").mockResolvedValue(new ArrayBuffer(64));
   let limited = 0;
   for (let i = 0; i < 70; i += 1) {
@@ -216,7 +216,7 @@ test("a flood of sign-ins is stopped before any password is derived, whatever ad
   spy.mockRestore();
 });
 
-test("one account is limited by itself, known or not", async () => {
+test("16: one account is limited by itself, known or not", async () => {
   const spy = vi.spyOn(crypto.subtle, "deriveBits").mockResolvedValue(new ArrayBuffer(64));
   await world.user("viewer", "ada");
   await world.t.run(async (ctx) => {

@@ -33,10 +33,11 @@ describe("output", () => {
     expect(texts.err).toBe(`${line}\r\u001b[2Ktalk\n${line}`);
   });
 
-  test("a job's text cannot steer the terminal", () => {
+  test("46: a job's text cannot steer the terminal", () => {
     const { texts, output } = record(false);
     output.say("a\u001b[2Jb\u0007\rc\td");
-    expect(texts.err).toBe("a[2Jbc\td\n");
+    output.say("\u001b]8;;https://evil.test\u0007link\u001b]8;;\u0007 \u202egnp.exe\u2066");
+    expect(texts.err).toBe("a[2Jbc\td\n]8;;https://evil.testlink]8;; gnp.exe\n");
   });
 });
 

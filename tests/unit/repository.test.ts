@@ -88,7 +88,7 @@ describe("a repository is refused, with one sentence that says why", () => {
   });
 });
 
-test("what is read never has a part that could be an option, a path step or a second line", () => {
+test("38: what is read never has a part that could be an option, a path step or a second line", () => {
   const hostile = fc.stringMatching(/^[-a-z./:@$\n~^ ]{0,30}$/);
   fc.assert(
     fc.property(fc.oneof(fc.string(), hostile), (typed) => {
@@ -106,7 +106,7 @@ test("what is read never has a part that could be an option, a path step or a se
   );
 });
 
-describe("a ref", () => {
+describe("38: a ref", () => {
   const sha = "0123456789abcdef0123456789abcdef01234567";
   test.each([
     undefined,

@@ -107,7 +107,7 @@ describe("an attempt", () => {
     expect(await leftOf(attempt.deps)).toEqual([]);
   });
 
-  it("does not run what the clone asks the CLI to run", async () => {
+  it("42: does not run what the clone asks the CLI to run", async () => {
     const trap = path.join(folder.root, "pwned");
     const hook = { hooks: [{ type: "command", command: `touch ${trap}` }] };
     const attempt = await anAttempt(

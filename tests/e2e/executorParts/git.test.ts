@@ -167,7 +167,7 @@ describe("collecting changes", () => {
     expect(await readFile(at("origin", "new.txt"), "utf8")).toBe("new\n");
   });
 
-  it("runs nothing that the run wrote into the clone's settings, hooks or attributes", async () => {
+  it("39: runs nothing that the run wrote into the clone's settings, hooks or attributes", async () => {
     const baseline = await prepared();
     const trap = at("trap.sh");
     await writeFile(trap, `#!/bin/sh\ntouch ${at("pwned")}\ncat\n`);

@@ -1,13 +1,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { aFolder, until } from "./fixtures.js";
-import { Refusal, WireBackend, type WireAnswers } from "./wireBackend.js";
+import { aToken, Refusal, WireBackend, type WireAnswers } from "./wireBackend.js";
 
 const BUNDLE = path.resolve(import.meta.dirname, "../../../dist/executor.mjs");
+
+/** Beyond the leeway of ten seconds in which the client renews a token. */
+const SHORT_TOKEN_SECONDS = 12;
+const granted = (seconds: number) => ({
+  ...{ ok: true, accessToken: aToken(seconds) },
+  expiresAt: Date.now() + seconds * 1_000,
+});
 
 type Line = { event: string; port?: number };
 let folder = { root: "", remove: (): Promise<void> => Promise.resolve() };
@@ -149,6 +157,82 @@ describe("the executor's process", () => {
       token: 4,
       outcome: { kind: "failed", reason: "repositoryNotFound" },
     });
+  });
+
+  it("23: the answer to a result that is lost → the same result again, and no other", async () => {
+    const reports: unknown[] = [];
+    const row = { jobId: "job1", attempt: 1, token: 4, started: false, cancelRequested: false };
+    const wire = await aBackend({
+      "executors:assignments": () => (reports.length > 1 ? [] : [row]),
+      "executors:start": () => ({
+        repository: { kind: "local", path: path.join(folder.root, "missing") },
+        ...{ ref: "HEAD", prompt: "x", limits: {}, sessionId: crypto.randomUUID() },
+      }),
+      "executors:finish": (args) => {
+        reports.push(args);
+        if (reports.length === 1) wire.disconnect();
+        return { accepted: true };
+      },
+    });
+    const executor = anExecutor(wire.url, { LOCAL_REPOSITORIES: folder.root });
+    await executor.event("attemptFinished");
+    expect(reports.length).toBeGreaterThan(1);
+    expect(new Set(reports.map((report) => JSON.stringify(report))).size).toBe(1);
+  });
+
+  it("26: tokens refused, missing or unreachable at start and later → it waits, and works on", async () => {
+    const first = await aBackend();
+    const early = anExecutor(first.url);
+    await early.event("subscribed");
+    early.child.kill("SIGTERM");
+    await early.ended;
+    const { url } = first;
+    await first.close();
+    // Nobody listens: the identity is there, a token is not to be had.
+    const executor = anExecutor(url, { HEARTBEAT_INTERVAL: "200" });
+    await executor.event("tokenRefused");
+    // What the endpoint says, in turn: the third and sixth answers are tokens, the third a short one.
+    const replies: unknown[] = [
+      { ok: false, code: "RATE_LIMITED" },
+      null,
+      granted(SHORT_TOKEN_SECONDS),
+      { ok: false, code: "RATE_LIMITED" },
+      null,
+    ];
+    let asked = 0;
+    const answers = {
+      "executors:token": () => {
+        asked += 1;
+        return replies[asked - 1] ?? (asked <= replies.length ? null : granted(600));
+      },
+    };
+    backend = await WireBackend.start(answers, Number(new URL(url).port));
+    const wire = backend;
+    await until(() => (asked > replies.length ? true : undefined));
+    const before = wire.calls.length;
+    await until(() =>
+      wire.calls.slice(before).includes("executors:heartbeat") ? true : undefined,
+    );
+    expect(executor.child.exitCode).toBeNull();
+    // A fetcher that spins would have asked many times more.
+    expect(asked).toBe(replies.length + 1);
+  });
+
+  it("48: its pages are for this machine alone, and hold no secret", async () => {
+    const wire = await aBackend();
+    const secrets = { ANTHROPIC_API_KEY: "sk-ant-test-0123456789" };
+    const executor = anExecutor(wire.url, secrets);
+    const { port = 0 } = await executor.event("subscribed");
+    const identity = await readFile(path.join(folder.root, "state", "identity.json"), "utf8");
+    const { privateJwk } = JSON.parse(identity) as { privateJwk: { d: string } };
+    for (const page of ["/health", "/ready", "/metrics", "/else", "/health?x=../../state"]) {
+      const text = await (await fetch(`http://127.0.0.1:${port}${page}`)).text();
+      for (const secret of ["sk-ant-test", "fen_test-token", privateJwk.d, folder.root]) {
+        expect(text).not.toContain(secret);
+      }
+    }
+    // Another address of the same machine, on which nobody may listen.
+    await expect(fetch(`http://127.0.0.2:${port}/health`)).rejects.toThrow("fetch failed");
   });
 
   it("comes back by itself when the connection is cut", async () => {

@@ -61,9 +61,10 @@ export class WireBackend {
     });
   }
 
-  static async start(answers: WireAnswers = {}): Promise<WireBackend> {
+  /** `port` 0 takes a free one. */
+  static async start(answers: WireAnswers = {}, port = 0): Promise<WireBackend> {
     const backend = new WireBackend(answers);
-    await new Promise<void>((resolve) => backend.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => backend.#server.listen(port, "127.0.0.1", resolve));
     return backend;
   }
 
@@ -179,10 +180,10 @@ function encode(ts: bigint): string {
 }
 
 /** A token in form only: this backend checks none. */
-function aToken(): string {
+export function aToken(seconds = TOKEN_SECONDS): string {
   const issued = Math.floor(Date.now() / 1000);
   const encodePart = (part: object): string =>
     Buffer.from(JSON.stringify(part)).toString("base64url");
-  const claims = encodePart({ sub: "exec1", iat: issued, exp: issued + TOKEN_SECONDS });
+  const claims = encodePart({ sub: "exec1", iat: issued, exp: issued + seconds });
   return `${encodePart({ alg: "RS256" })}.${claims}.${Buffer.from("none").toString("base64url")}`;
 }
