@@ -3,13 +3,16 @@ import { expect, it } from "vitest";
 import { api } from "../../convex/_generated/api.js";
 import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
 import { gitRepo } from "../support/gitRepo.js";
-import { noneLeft, noneLeftWith, processesWith } from "../support/processes.js";
+import { isAlive, noneLeft, noneLeftWith, processesWith } from "../support/processes.js";
 import { runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack, type Stack } from "../support/stack.js";
+import { tempDir } from "../support/tempDir.js";
 import { waitFor } from "../support/waitFor.js";
 
 const repo = gitRepo();
 const repositories = [repo.path];
+/** How an executor's process ends when another took its identity over. */
+const SUPERSEDED = 76;
 
 /** The first session runs a tool that does not end; every later one answers. */
 function longOnce(): (conversation: Conversation) => Script {
@@ -21,8 +24,8 @@ function longOnce(): (conversation: Conversation) => Script {
   };
 }
 
-async function withRunningTool() {
-  const stack = await startStack({ script: longOnce(), repositories });
+async function withRunningTool(variables: Record<string, string> = {}) {
+  const stack = await startStack({ script: longOnce(), repositories, variables });
   const jobId = await stack.submit({ repository: repo.path, prompt: "Sleep" });
   const { latest } = await stack.running(jobId);
   const marker = `FONDATION_JOB=${jobId}:1`;
@@ -48,6 +51,32 @@ it("25: revoked while a tool runs → no process is left, and the job ends elsew
   const job = await stack.ended(jobId);
   expect(job).toMatchObject({ state: { kind: "succeeded" }, attempt: 2 });
   expect(job.latest?.executorId).not.toBe(executorId);
+});
+
+it("superseded while a tool runs → the earlier process ends with its tool, the later one does the job", async () => {
+  // Heartbeats far apart: it is the subscription that tells the earlier process.
+  const { stack, jobId, marker } = await withRunningTool({
+    HEARTBEAT_INTERVAL: "20000",
+    LEASE_TIME: "60000",
+  });
+  const earlier = processOf(stack);
+  const startedAt = performance.now();
+  const later = await stack.addExecutor("executor-1", { TEMP_DIR: tempDir("later") });
+  expect((await earlier.exited).code).toBe(SUPERSEDED);
+  process.stdout.write(`supersession reached the earlier process in ${since(startedAt)} ms\n`);
+  await noneLeft([earlier.pid]);
+  await noneLeftWith(marker);
+  expect(await stack.ended(jobId)).toMatchObject({
+    ...{ state: { kind: "succeeded" }, attempt: 2, interruptions: 1 },
+  });
+  expect(isAlive(later.pid)).toBe(true);
+  const { page } = await (
+    await stack.administrator()
+  ).query(api.audit.list, {
+    filter: { action: "executor.registered" },
+    paginationOpts: { numItems: 10, cursor: null },
+  });
+  expect(page.map(({ detail }) => detail?.includes("took over from"))).toEqual([true, false]);
 });
 
 it("emergency stop → tools ended, executors and sessions out; lifted → a new executor works", async () => {
@@ -112,6 +141,25 @@ it("a new key while a tool runs: the attempt goes on, and the executor with it",
   const next = await stack.submit({ repository: repo.path, prompt: "Again" });
   stack.api.release("answer");
   expect(await stack.ended(next)).toMatchObject({ state: { kind: "succeeded" }, attempt: 1 });
+});
+
+it.each([
+  ["soft: tokens of the key before stay good", true],
+  ["hard: executors get new tokens by themselves", false],
+])("the key that signs executors' tokens is replaced while a tool runs, %s", async (_, isSoft) => {
+  const stack = await startStack({
+    script: waitsAt("answer"),
+    repositories,
+    variables: { HEARTBEAT_INTERVAL: "300" },
+  });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  await stack.running(jobId);
+  await stack.rotateExecutorKeys(isSoft);
+  stack.api.release("answer");
+  const done = { state: { kind: "succeeded" }, attempt: 1, interruptions: 0 };
+  expect(await stack.ended(jobId)).toMatchObject(done);
+  const next = await stack.submit({ repository: repo.path, prompt: "Again" });
+  expect(await stack.ended(next)).toMatchObject(done);
 });
 
 const since = (startedAt: number) => Math.round(performance.now() - startedAt);

@@ -10,7 +10,7 @@ import type { ExecutorView, JobDetail } from "../../convex/protocol/view.js";
 import type { JobId, Person, Submission } from "../../cli/backend.js";
 import { killChildrenOnExit, type Child } from "../../cli/childProcess.js";
 import { readConfig } from "../../cli/config.js";
-import { startBackend } from "../../cli/demo/backendProcess.js";
+import { setVariables, startBackend } from "../../cli/demo/backendProcess.js";
 import { joinExecutor, openDeployment, type Deployment } from "../../cli/demo/deployment.js";
 import { isTerminal } from "../../cli/follow.js";
 import { openSecrets } from "../../cli/demo/secrets.js";
@@ -21,6 +21,7 @@ import {
   type MessagesApiOptions,
 } from "../../cli/demo/messagesApi.js";
 import { findRoot } from "../../cli/root.js";
+import { makeKeyPair } from "../../cli/signingKeys.js";
 import { copyDeployedData } from "./deployedData.js";
 import { killHard, noneLeft } from "./processes.js";
 import { tempDir } from "./tempDir.js";
@@ -166,6 +167,16 @@ export class Stack {
   /** What the backend keeps: its log, and uploaded files in `files`. */
   get backendFolder(): string {
     return path.join(this.parts.dataDir, "backend");
+  }
+
+  /** A new key for signing executors' tokens; with `keep`, those of the key before stay good. */
+  async rotateExecutorKeys(keep: boolean): Promise<void> {
+    const { executorKeys } = await openSecrets(this.parts.dataDir);
+    const { privateJwk, jwks } = await makeKeyPair(keep ? executorKeys.jwks : undefined);
+    await setVariables(this.backend, {
+      AUTH_EXECUTOR_PRIVATE_JWK: privateJwk,
+      AUTH_EXECUTOR_JWKS: jwks,
+    });
   }
 
   /** Where an executor keeps its identity. */
