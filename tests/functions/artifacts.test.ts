@@ -38,7 +38,7 @@ describe("an artifact", () => {
   });
 
   test.each(["", "/etc/passwd", "../up", "a//b", ".git/config", "a/.GIT/x", "back\\slash", "a\nb"])(
-    "named %j → INVALID_ARGUMENT",
+    "41: named %j → INVALID_ARGUMENT",
     async (name) => {
       await world.submit();
       const claim = await started(box);
@@ -56,7 +56,7 @@ describe("an artifact", () => {
     expect(await codeOf(box.mutation(api.artifacts.attach, second))).toBe("INVALID_ARGUMENT");
   });
 
-  test("beyond the most of an attempt → INVALID_ARGUMENT", async () => {
+  test("41: beyond the most of an attempt → INVALID_ARGUMENT", async () => {
     await world.submit();
     const claim = await started(box);
     for (let i = 0; i < ARTIFACTS_MAX; i += 1) {

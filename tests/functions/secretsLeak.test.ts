@@ -49,7 +49,14 @@ async function fullWorld() {
   }
   const items = [{ repository: "octo/hello" }];
   const batch = { name: "b", prompt: "x", items };
+  const { storageId, sha256, bytes } = await world.part("a file");
+  const artifactId = await world.t.run((ctx) =>
+    ctx.db.insert("artifacts", {
+      ...{ jobId, attempt: 1, name: "a", kind: "file", storageId, sha256, bytes },
+    }),
+  );
   const ids: Ids = {
+    artifacts: [artifactId],
     batches: [await alice.mutation(api.batches.submit, batch)],
     jobs: [jobId],
     executors: [executor.executorId],
