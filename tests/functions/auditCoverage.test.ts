@@ -267,7 +267,7 @@ describe("a change by a person leaves a line with his name", () => {
     const left = await linesOf(call);
     const people = ["user:root", "user:first"];
     expect(left.filter(({ actor }) => people.includes(actor))).not.toEqual([]);
-  });
+  }, 30_000);
 });
 
 describe("a sign-in leaves a line, good or bad", () => {
@@ -306,7 +306,7 @@ describe("a sign-in leaves a line, good or bad", () => {
     await world.t.mutation(api.auth.refresh, { refreshToken });
     vi.setSystemTime(Date.now() + 60_000);
     expect(await actions(refresh(refreshToken))).toEqual(["user:first: session.reused"]);
-  });
+  }, 30_000);
 });
 
 test("each event in the life of an executor leaves a line", async () => {
