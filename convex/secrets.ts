@@ -24,7 +24,7 @@ import * as RateLimits from "./model/rateLimits.js";
 import * as SecondFactors from "./model/secondFactors.js";
 import * as Secrets from "./model/secrets.js";
 import * as UsageLimits from "./model/usageLimits.js";
-import { RESEAL_BATCH, RESEAL_PAGES_MAX, SECRETS_MAX } from "./protocol/limits.js";
+import { RESEAL_BATCH, RESEAL_PAGES_MAX } from "./protocol/limits.js";
 import {
   claudeForm,
   type IssuedSecret,
