@@ -4,7 +4,6 @@
  */
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
-import { ConvexError } from "convex/values";
 import { api } from "../convex/_generated/api.js";
 import type { LogEntry, LogTail } from "../convex/protocol/log.js";
 import type {
@@ -16,7 +15,8 @@ import type {
   Role,
   SignInReply,
 } from "../convex/protocol/view.js";
-import { CommandError, exitCodes, usageError } from "./errors.js";
+import { CommandError, exitCodes } from "./errors.js";
+import { readable } from "./refusals.js";
 
 export type JobId = JobView["jobId"];
 export type ExecutorId = ExecutorView["executorId"];
@@ -376,34 +376,3 @@ const ACTIONS = {
   release: api.jobs.release,
   requeue: api.jobs.requeue,
 } as const;
-
-/** Exit codes of what the backend refuses; other codes end with 1. */
-const EXITS: Readonly<Record<string, number>> = {
-  UNAUTHENTICATED: exitCodes.denied,
-  FORBIDDEN: exitCodes.denied,
-  NOT_FOUND: exitCodes.notFound,
-  RATE_LIMITED: exitCodes.unavailable,
-};
-
-function readable(error: unknown, url: string): Error {
-  if (!(error instanceof ConvexError)) {
-    if (!(error instanceof Error)) return new Error(String(error));
-    // What fetch throws when nobody answers; ArgumentValidationError is an id that can be none.
-    if (error instanceof TypeError) {
-      return new CommandError(
-        `${url} does not answer: is the backend up, and the address right?`,
-        exitCodes.unavailable,
-      );
-    }
-    return error.message.includes("ArgumentValidationError")
-      ? usageError("an argument is of a form that it can never have; is an id mistyped?")
-      : error;
-  }
-  // The data of a ConvexError is any Convex value; it is read field by field.
-  const data = error.data as unknown;
-  if (typeof data !== "object" || data === null || !("message" in data)) return error;
-  const message = String(data.message);
-  const code = "code" in data ? String(data.code) : "";
-  if (code === "INVALID_ARGUMENT") return usageError(message);
-  return new CommandError(message, EXITS[code] ?? exitCodes.failed);
-}

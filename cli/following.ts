@@ -50,7 +50,7 @@ async function untilInterrupt(
 }
 
 /** How a job's state is told to a script. */
-export function exitCodeOf(state: JobState): number {
+function exitCodeOf(state: JobState): number {
   switch (state.kind) {
     case "succeeded":
       return exitCodes.succeeded;

@@ -4,7 +4,7 @@ import { printable } from "./output.js";
 import { relative, stateText, table } from "./table.js";
 
 /** Where a job's code comes from, as it is typed. */
-export function repositoryText({ repository }: JobView["spec"]): string {
+function repositoryText({ repository }: JobView["spec"]): string {
   if (repository.kind === "local") return repository.path;
   const { host, owner, name } = repository;
   return host === "github.com" ? `${owner}/${name}` : `${host}/${owner}/${name}`;

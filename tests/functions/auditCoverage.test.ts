@@ -22,6 +22,11 @@ const stopOrder = {
   ...{ reason: "r", running: "drain" as const },
   ...{ revokeExecutors: false, endSessions: false },
 };
+const aCredential = {
+  kind: "apiKey",
+  label: "audited",
+  value: "sk-ant-audited-0123456789",
+} as const;
 const schedule = {
   name: "nightly",
   cadence: { kind: "interval", everyMs: 3_600_000, anchorAt: START } as const,
@@ -111,6 +116,20 @@ const recipes: Record<string, Recipe> = {
     return () => root.mutation(api.bulk.cancel, { operationId });
   },
   "bulk:start": (root) => () => root.mutation(api.bulk.start, aBulk),
+  "credentials:create": (root) => () => root.action(api.credentials.create, aCredential),
+  "credentials:disable": async (root) => {
+    const one = await root.action(api.credentials.create, aCredential);
+    return () => root.mutation(api.credentials.disable, one);
+  },
+  "credentials:enable": async (root) => {
+    const one = await root.action(api.credentials.create, aCredential);
+    await root.mutation(api.credentials.disable, one);
+    return () => root.mutation(api.credentials.enable, one);
+  },
+  "credentials:setConcurrency": async (root) => {
+    const one = await root.action(api.credentials.create, aCredential);
+    return () => root.mutation(api.credentials.setConcurrency, { ...one, concurrency: 2 });
+  },
   "emergency:lift": async (root) => {
     await root.mutation(api.emergency.stop, stopOrder);
     return () => root.mutation(api.emergency.lift, {});
@@ -260,14 +279,18 @@ describe("a change by a person leaves a line with his name", () => {
     expect(Object.keys(recipes).sort()).toEqual(changing.sort());
   });
 
-  test.each(Object.keys(recipes))("%s", async (name) => {
-    const root = await world.user("administrator", "root");
-    const call = await recipes[name]?.(root);
-    if (call === undefined) throw new Error(name);
-    const left = await linesOf(call);
-    const people = ["user:root", "user:first"];
-    expect(left.filter(({ actor }) => people.includes(actor))).not.toEqual([]);
-  }, 30_000);
+  test.each(Object.keys(recipes))(
+    "%s",
+    async (name) => {
+      const root = await world.user("administrator", "root");
+      const call = await recipes[name]?.(root);
+      if (call === undefined) throw new Error(name);
+      const left = await linesOf(call);
+      const people = ["user:root", "user:first"];
+      expect(left.filter(({ actor }) => people.includes(actor))).not.toEqual([]);
+    },
+    30_000,
+  );
 });
 
 describe("a sign-in leaves a line, good or bad", () => {
