@@ -104,7 +104,7 @@ export const LEASE_TRUST_SHARE = 0.8;
  * executor is found by its lease, and a shorter time would move the timer with almost every assignment,
  * one write and one run more for each job.
  */
-export const START_DEADLINE_MS = LEASE_MS_DEFAULT;
+export const START_DEADLINE_MS = 60_000;
 /** A running attempt asked to cancel is ended by the backend if it has not ended itself by then. */
 export const CANCEL_DEADLINE_MS = 20_000;
 /** The backend's own end of a timed-out attempt comes this long after the executor's, which stops it first. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { internal } from "../../convex/_generated/api.js";
+import { api, internal } from "../../convex/_generated/api.js";
 import { codeOf, started, World } from "./world.js";
 
 let world: World;
@@ -63,6 +63,24 @@ test("an operator pauses, limits and resumes the queue, drains an executor, acts
     status: "done",
     done: 1,
   });
+});
+
+test("an operator with the deployment's key alone asks for a new key and ends an executor", async () => {
+  const executor = await world.executor("box", 1);
+  const { executorId } = executor;
+  await world.t.mutation(internal.admin.requestRotation, { executorId });
+  expect(await executor.mutation(api.executors.heartbeat, { held: [] })).toMatchObject({
+    rotateKey: true,
+  });
+  await world.t.mutation(internal.admin.revokeExecutor, { executorId });
+  const beat = executor.mutation(api.executors.heartbeat, { held: [] });
+  expect(await codeOf(beat)).toBe("REVOKED");
+  const lines = await world.t.run((ctx) => ctx.db.query("audit").collect());
+  const byOperator = lines.filter(({ actor }) => actor === "operator");
+  expect(byOperator.slice(-2).map(({ action, target }) => [action, target])).toEqual([
+    ["executor.rotationAsked", "box"],
+    ["executor.revoked", "box"],
+  ]);
 });
 
 test("GET /api/health → counts by state and executors online, without identity", async () => {

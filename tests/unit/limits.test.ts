@@ -23,6 +23,7 @@ test("an append can carry its longest entry", () => {
 
 test("a lease outlives two missed heartbeats, and trust ends between a heartbeat and the lease", () => {
   expect(L.LEASE_MS_DEFAULT).toBeGreaterThanOrEqual(3 * L.HEARTBEAT_MS_DEFAULT);
+  expect(L.START_DEADLINE_MS).toBeGreaterThanOrEqual(L.LEASE_MS_DEFAULT);
   expect(L.LEASE_MS_DEFAULT * L.LEASE_TRUST_SHARE).toBeGreaterThan(2 * L.HEARTBEAT_MS_DEFAULT);
   expect(L.LEASE_TRUST_SHARE).toBeLessThan(1);
   expect(L.LEASE_MS_MIN).toBeLessThan(L.LEASE_MS_DEFAULT);
