@@ -2,46 +2,17 @@
  * The product's functions on the core of the embedded backend, in this process and in memory: the real
  * transactions, with their conflicts, under the test's control.
  */
-import { readdirSync } from "node:fs";
 import path from "node:path";
-import { build } from "esbuild";
 import type { JSONValue } from "convex/values";
 import type { CommitHooks } from "../../embedded/engine/engine.js";
 import { openBackend, type Backend } from "../../embedded/functions/backend.js";
-import type { PushedModule } from "../../embedded/functions/deployment.js";
 import type { Identity } from "../../embedded/functions/types.js";
 import { call, valueOf } from "../embedded/coreSupport.js";
+import { productPush } from "./productPush.js";
 
 const ISSUER = "https://queue.test";
-const FOLDER = path.resolve(import.meta.dirname, "../../convex");
-/** Files of the folder that hold no functions to call. */
-const NO_FUNCTIONS = ["schema.ts", "crons.ts", "http.ts", "auth.config.ts"];
+const ROOT = path.resolve(import.meta.dirname, "../..");
 const OPERATOR: Identity = { kind: "admin", name: "test", actingAs: null };
-
-let bundled: Promise<PushedModule[]> | undefined;
-
-/** All modules, bundled once. */
-async function modules(): Promise<PushedModule[]> {
-  const files = readdirSync(FOLDER).filter(
-    (name) => name.endsWith(".ts") && (name === "schema.ts" || !NO_FUNCTIONS.includes(name)),
-  );
-  const { outputFiles } = await build({
-    entryPoints: files.map((name) => path.join(FOLDER, name)),
-    outdir: FOLDER,
-    bundle: true,
-    splitting: true,
-    chunkNames: "_deps/[hash]",
-    write: false,
-    format: "esm",
-    platform: "browser",
-    conditions: ["convex", "module"],
-  });
-  return outputFiles.map((file) => ({
-    path: path.relative(FOLDER, file.path),
-    source: file.text,
-    environment: "isolate" as const,
-  }));
-}
 
 /** An executor's registered process. */
 export type Process = { executorId: string; identity: Identity };
@@ -56,15 +27,9 @@ export class QueueCore {
   }
 
   static async open(hooks: CommitHooks = {}): Promise<QueueCore> {
-    bundled ??= modules();
-    const all = await bundled;
     const backend = await openBackend({ dataDir: null, hooks });
     await backend.deployment.setEnvironment([{ name: "AUTH_ISSUER", value: ISSUER }]);
-    const analyzed = await backend.deployment.analyze({
-      functions: all.filter((module) => module.path !== "schema.js"),
-      schema: all.find((module) => module.path === "schema.js") ?? null,
-      udfServerVersion: "1.48.0",
-    });
+    const analyzed = await backend.deployment.analyze(await productPush(ROOT));
     await backend.deployment.activate(analyzed);
     return new QueueCore(backend);
   }

@@ -4,7 +4,7 @@ import { createClock } from "../../embedded/control.js";
 import { ConflictError } from "../../embedded/engine/engine.js";
 import { ScheduledFunctions } from "../../embedded/scheduler/scheduled.js";
 import { QueueCore, succeeded, type Process } from "../support/queueCore.js";
-import { seeded } from "./fireRandom.js";
+import { seeded } from "../embedded/fireRandom.js";
 
 const EXECUTORS = 5;
 const SLOTS = 10;

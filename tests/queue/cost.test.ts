@@ -13,13 +13,13 @@ const root = path.resolve(import.meta.dirname, "../..");
  * tell.
  */
 const COSTS: Record<LifeName, [calls: number, read: number, written: number]> = {
-  "straight success": [6, 20, 10],
-  "success with two phases and two log batches": [12, 36, 14],
-  "success with 30 log batches and 20 heartbeats": [66, 272, 75],
-  "one retry, then success": [16, 63, 27],
-  "reclaimed from a dead executor, then success": [16, 70, 29],
-  "its executor registers again, then success": [12, 53, 24],
-  "canceled while it runs": [8, 29, 13],
+  "straight success": [6, 20, 12],
+  "success with two phases and two log batches": [12, 36, 16],
+  "success with 30 log batches and 20 heartbeats": [66, 272, 78],
+  "one retry, then success": [16, 63, 29],
+  "reclaimed from a dead executor, then success": [16, 70, 32],
+  "its executor registers again, then success": [12, 54, 27],
+  "canceled while it runs": [8, 29, 16],
 };
 
 let place: Place;
@@ -53,7 +53,7 @@ describe("what a job costs, counted by the engine", () => {
   test("64 jobs at once over eight executors of eight slots: at most these for each job", async () => {
     const { read, written, conflicts } = costOf(await burst(place, { slots: 8 }));
     expect(conflicts).toBe(0);
-    expect(read / BURST_JOBS).toBeLessThanOrEqual(23);
-    expect(written / BURST_JOBS).toBeLessThanOrEqual(12.1);
+    expect(read / BURST_JOBS).toBeLessThanOrEqual(25);
+    expect(written / BURST_JOBS).toBeLessThanOrEqual(14.2);
   });
 });
