@@ -44,7 +44,9 @@ export function makeReport({ job, attempts, ms }: ReportInput): Report {
     tokens: attempts.reduce((sum, a) => addTokens(sum, a.report?.tokens), NO_TOKENS),
     ms: {
       deploy: ms.deploy,
-      submitToAssigned: first === undefined ? null : Math.round(first.assignedAt - job.submittedAt),
+      // A job that a free slot waits for is assigned at its submission: its row is stamped a moment later.
+      submitToAssigned:
+        first === undefined ? null : Math.max(0, Math.round(first.assignedAt - job.submittedAt)),
       assignedToCliStarted:
         latest === null || spawnedAt === undefined
           ? null

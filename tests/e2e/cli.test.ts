@@ -167,7 +167,7 @@ describe("a job", () => {
     const shown = await person.run("jobs", "show", job.jobId);
     expect(shown).toMatchObject({ code: 0 });
     expect(shown.out).toContain("All is well.");
-    expect(shown.out).toContain("pending → assigned");
+    expect(shown.out).toContain("assigned → running");
     const logs = await person.run("jobs", "logs", job.jobId, "--json");
     const entries = logs.out.trim().split("\n");
     expect(entries.map((line) => JSON.parse(line) as unknown)).toContainEqual(

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { SABOTAGES, type Sabotage } from "./queueSabotage.js";
 import { QueueWorld } from "./queueWorld.js";
 
-const RANDOM_SEED = Math.floor(Math.random() * 2 ** 31);
+/** A third world, the same in each run unless told; long runs draw their seeds. */
+const THIRD_SEED = Number(process.env["SIMULATE_SEED"] ?? 4);
 const STEPS = 500;
 /** Worlds in which a planted fault must be found at the latest. */
 const WORLDS_MAX = 8;
@@ -22,7 +23,7 @@ async function finding(sabotage: Sabotage): Promise<string | null> {
 }
 
 describe("a simulated queue", () => {
-  test.each([1, 2, RANDOM_SEED])(
+  test.each([1, 2, THIRD_SEED])(
     "crashes, zombies, conflicts and a bad network from seed %i → every job ends, its effects exactly once",
     async (seed) => {
       const tally = await QueueWorld.run({ seed, steps: STEPS });

@@ -68,7 +68,7 @@ export const SABOTAGES: Readonly<Record<string, { found: RegExp; sabotage: Sabot
   },
   "reads are not validated at commit": {
     found:
-      /slotsConserved|fell back|events more|An event leaves|is not the|oneLiveAttempt|dispatcherAwake|timerArmed/,
+      /slotsConserved|fell back|events more|An event leaves|is not the|oneLiveAttempt|dispatcherAwake|timerArmed|timelineDense|attemptsDense/,
     sabotage: {
       beforeCommit: (tx) => {
         // Nothing that was read conflicts with anything any more.
