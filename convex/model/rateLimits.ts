@@ -30,7 +30,8 @@ const LIMITS = {
   refusalsOfExecutor: perMinute(10, 10),
   /** Signing an access token, for who showed that he may have one: a session, an API key, an executor. */
   tokensOfAll: perMinute(3_000, 1_000),
-  tokensOfHolder: perMinute(30, 30),
+  /** A script signs in with each command of the command line. */
+  tokensOfHolder: perMinute(240, 120),
   /** Jobs that a person submits by himself or with his keys; a batch counts each of its jobs. */
   jobsOfAccount: perMinute(600, 1_200),
   /** Operations that touch many jobs in the background. */
