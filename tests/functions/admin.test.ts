@@ -83,6 +83,14 @@ test("an operator with the deployment's key alone asks for a new key and ends an
   ]);
 });
 
+test("an operator ends the sessions of everybody, and the audit says how many", async () => {
+  const viewer = await world.user("viewer");
+  expect(await world.t.mutation(internal.sessions.endAll, {})).toEqual({ ended: 1, more: false });
+  expect(await codeOf(viewer.query(api.auth.me, {}))).toBe("UNAUTHENTICATED");
+  const lines = await world.t.run((ctx) => ctx.db.query("audit").collect());
+  expect(lines.at(-1)).toMatchObject({ action: "sessions.ended", actor: "operator", detail: "1" });
+});
+
 test("GET /api/health → counts by state and executors online, without identity", async () => {
   const executor = await world.executor("box", 1);
   await world.submit();
