@@ -82,6 +82,16 @@ export const waiting = userQuery("viewer")({
   handler: async (ctx, { jobId }) => Explanations.explain(ctx, await Jobs.getByText(ctx, jobId)),
 });
 
+/**
+ * Until when the executor that has the job may keep it without another heartbeat, ms since the epoch; null
+ * when nobody has it. It changes with each heartbeat: for the page of one job.
+ */
+export const lease = userQuery("viewer")({
+  args: { jobId: v.string() },
+  returns: v.union(v.null(), v.object({ expiresAt: v.number() })),
+  handler: async (ctx, { jobId }) => Jobs.lease(ctx, await Jobs.getByText(ctx, jobId)),
+});
+
 const one = { jobId: v.id("jobs") };
 
 /** Asks a job to end: at once where nothing runs, else by way of its executor. */

@@ -2,7 +2,7 @@ import type { Assignment, HeldAttempt, Work } from "../convex/protocol/executor.
 import type { Resume } from "../convex/protocol/checkpoint.js";
 import type { AttemptReport, Outcome } from "../convex/protocol/job.js";
 import { TIMEOUT_MS_DEFAULT } from "../convex/protocol/limits.js";
-import type { LogKind } from "../convex/protocol/log.js";
+import type { LogEntry } from "../convex/protocol/log.js";
 import {
   failed,
   hasCode,
@@ -244,7 +244,7 @@ class Steps {
           void tellResumption(this.#context, resume);
         }
         facts = observe(facts, event);
-        for (const entry of toLogEntries(event, clock.now())) this.#write(entry.kind, entry.text);
+        for (const entry of toLogEntries(event, clock.now())) this.#write(entry);
       },
       onStderr: (piece) => {
         this.#writeLines(stderr.push(piece));
@@ -380,13 +380,17 @@ class Steps {
   }
 
   #mark(text: string): void {
-    this.#write("marker", text);
+    this.#write({ at: this.#deps.clock.now(), kind: "marker", text });
   }
   #writeLines(text: string): void {
-    for (const line of text.split("\n")) if (line !== "") this.#write("stderr", line);
+    const at = this.#deps.clock.now();
+    for (const line of text.split("\n")) {
+      if (line !== "") this.#write({ at, kind: "stderr", text: line });
+    }
   }
-  #write(kind: LogKind, text: string): void {
-    const { clock, redactor } = this.#deps;
-    this.#log.add({ at: clock.now(), kind, text: redactor.text(text) });
+  #write(entry: LogEntry): void {
+    const { redactor } = this.#deps;
+    const input = entry.input === undefined ? {} : { input: redactor.text(entry.input) };
+    this.#log.add({ ...entry, text: redactor.text(entry.text), ...input });
   }
 }

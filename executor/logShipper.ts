@@ -68,7 +68,7 @@ class Shipper implements LogShipper {
       return;
     }
     if (this.#dropped > 0) this.#put(this.#dropNote(entry.at));
-    this.#put({ ...entry, text: cap(entry.text, LOG_ENTRY_CHARS_MAX) });
+    this.#put(cut(entry));
     this.#schedule();
   }
 
@@ -94,7 +94,7 @@ class Shipper implements LogShipper {
 
   #put(entry: LogEntry): void {
     this.#buffer.push(entry);
-    this.#bufferChars += entry.text.length + ENTRY_CHARS;
+    this.#bufferChars += charsOf(entry);
   }
 
   #dropNote(at: number): LogEntry {
@@ -145,7 +145,7 @@ class Shipper implements LogShipper {
     let chars = 0;
     let length = 0;
     for (const entry of this.#buffer) {
-      chars += entry.text.length + ENTRY_CHARS;
+      chars += charsOf(entry);
       if (length >= LOG_ENTRIES_PER_APPEND_MAX || chars > LOG_APPEND_CHARS_MAX) break;
       length += 1;
     }
@@ -155,7 +155,7 @@ class Shipper implements LogShipper {
   #acknowledge(nextSeq: number): void {
     const kept = Math.min(Math.max(0, nextSeq - this.#seq), this.#buffer.length);
     for (const entry of this.#buffer.splice(0, kept)) {
-      this.#bufferChars -= entry.text.length + ENTRY_CHARS;
+      this.#bufferChars -= charsOf(entry);
     }
     this.#seq += kept;
   }
@@ -164,4 +164,15 @@ class Shipper implements LogShipper {
     if (this.#buffer.length > 0 && !this.#isStopped) return;
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
+}
+
+/** Taking secrets out may have made it longer than it was cut to. */
+function cut({ input, ...entry }: LogEntry): LogEntry {
+  const text = cap(entry.text, LOG_ENTRY_CHARS_MAX);
+  const isKept = input !== undefined && input.length <= LOG_ENTRY_CHARS_MAX;
+  return { ...entry, text, ...(isKept ? { input } : {}) };
+}
+
+function charsOf({ text, input = "" }: LogEntry): number {
+  return text.length + input.length + ENTRY_CHARS;
 }

@@ -1,6 +1,7 @@
 import type { LogEntry } from "../protocol/log.js";
 import {
   LOG_APPEND_CHARS_MAX,
+  LOG_CALL_CHARS_MAX,
   LOG_ENTRIES_PER_APPEND_MAX,
   LOG_ENTRIES_PER_ATTEMPT_MAX,
   LOG_ENTRY_CHARS_MAX,
@@ -58,7 +59,15 @@ export function append(
 
 /** Empty entries count too, or a tail could hold any number of them. */
 function sizeOf(entry: LogEntry): number {
-  return entry.text.length + LOG_ENTRY_OVERHEAD_CHARS;
+  return charsOf(entry) + LOG_ENTRY_OVERHEAD_CHARS;
+}
+function charsOf({ text, input = "" }: LogEntry): number {
+  return text.length + input.length;
+}
+function isTooLong({ text, input = "", call = "" }: LogEntry): boolean {
+  return (
+    Math.max(text.length, input.length) > LOG_ENTRY_CHARS_MAX || call.length > LOG_CALL_CHARS_MAX
+  );
 }
 
 /** Checks the bounds of one append call. */
@@ -68,10 +77,10 @@ export function checkAppend(batch: Batch): Checked<Batch> {
   if (entries.length > LOG_ENTRIES_PER_APPEND_MAX) {
     return refused(`${entries.length} entries at once; at most ${LOG_ENTRIES_PER_APPEND_MAX}.`);
   }
-  if (entries.some((entry) => entry.text.length > LOG_ENTRY_CHARS_MAX)) {
+  if (entries.some(isTooLong)) {
     return refused(`An entry is longer than ${LOG_ENTRY_CHARS_MAX} characters; cut it.`);
   }
-  const chars = entries.reduce((sum, entry) => sum + entry.text.length, 0);
+  const chars = entries.reduce((sum, entry) => sum + charsOf(entry), 0);
   if (chars > LOG_APPEND_CHARS_MAX) {
     return refused(`${chars} characters at once; at most ${LOG_APPEND_CHARS_MAX}.`);
   }

@@ -9,6 +9,7 @@ import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX, SLOTS_MAX } from "../protocol/limits.j
 import type { BulkFilter } from "../protocol/queue.js";
 import type { JobDetail, JobView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
+import * as Leases from "./leases.js";
 
 /** Here, because who changes a job looks for it here; the file of its own keeps both small. */
 export { apply } from "./apply.js";
@@ -117,6 +118,16 @@ export async function countUpTo(ctx: QueryCtx, state: JobStateKind): Promise<num
     .withIndex("by_state", (q) => q.eq("state.kind", state))
     .take(HEALTH_COUNT_MAX);
   return rows.length;
+}
+
+/** The lease of the executor that has the job; null when none has. */
+export async function lease(
+  ctx: QueryCtx,
+  { state }: Doc<"jobs">,
+): Promise<{ expiresAt: number } | null> {
+  if (state.kind !== "assigned" && state.kind !== "running") return null;
+  const row = await Leases.find(ctx, state.executorId);
+  return row === null ? null : { expiresAt: row.expiresAt };
 }
 
 /** A job as lists show it. */

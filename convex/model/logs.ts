@@ -2,7 +2,7 @@ import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import * as LogTail from "../domain/logTail.js";
 import { fail } from "../lib/errors.js";
-import type { LogEntry, LogTail as LogTailView } from "../protocol/log.js";
+import type { LogChunk, LogEntry, LogTail as LogTailView } from "../protocol/log.js";
 
 /** Appends entries to the log of a job's current attempt. Hands out the sequence number to go on from. */
 export async function append(
@@ -21,14 +21,37 @@ export async function append(
   return nextSeq;
 }
 
-/** The live end of a log; empty before the first entry. */
+/** The live end of a log, of entries from `after` on; empty before the first entry. */
 export async function tail(
   ctx: QueryCtx,
-  jobId: Id<"jobs">,
-  attempt: number,
+  of: { jobId: Id<"jobs">; attempt: number; after?: number },
 ): Promise<LogTailView> {
-  const row = (await find(ctx, jobId, attempt)) ?? LogTail.EMPTY;
-  return { sealedChunks: row.sealedChunks, tailSeq: row.tailSeq, tail: row.tail };
+  const { after = 0 } = of;
+  if (!Number.isInteger(after)) {
+    throw fail("INVALID_ARGUMENT", `after is ${after}; it is the number of an entry.`);
+  }
+  const row = (await find(ctx, of.jobId, of.attempt)) ?? LogTail.EMPTY;
+  const known = Math.min(Math.max(0, after - row.tailSeq), row.tail.length);
+  return {
+    sealedChunks: row.sealedChunks,
+    tailSeq: row.tailSeq + known,
+    tail: row.tail.slice(known),
+  };
+}
+
+/** Sealed chunks from this index on, at most `limit`; none where none is sealed yet. */
+export async function chunks(
+  ctx: QueryCtx,
+  of: { jobId: Id<"jobs">; attempt: number; from: number },
+  limit: number,
+): Promise<LogChunk[]> {
+  const rows = await ctx.db
+    .query("logChunks")
+    .withIndex("by_attempt", (q) =>
+      q.eq("jobId", of.jobId).eq("attempt", of.attempt).gte("index", of.from),
+    )
+    .take(limit);
+  return rows.map(({ index, firstSeq, entries }) => ({ index, firstSeq, entries }));
 }
 
 /** One sealed chunk; throws NOT_FOUND. */

@@ -134,6 +134,10 @@ export const LOG_APPEND_CHARS_MAX = 256 * 1024;
 export const LOG_TAIL_CHARS_MAX = 32 * 1024;
 /** What an entry counts beside its text: a tail of empty entries is bounded too. */
 export const LOG_ENTRY_OVERHEAD_CHARS = 64;
+/** Characters of the id of a tool's call. */
+export const LOG_CALL_CHARS_MAX = 100;
+/** Sealed chunks that one call reads: half a megabyte of text. */
+export const LOG_CHUNKS_PER_READ_MAX = 16;
 /** Entries of one attempt; what comes after is dropped and counted. */
 export const LOG_ENTRIES_PER_ATTEMPT_MAX = 200_000;
 
@@ -262,6 +266,8 @@ export const LONG_ARGUMENTS: Readonly<Record<string, number>> = {
   prompt: PROMPT_CHARS_MAX,
   /** Of log entries and of templates. */
   text: PROMPT_CHARS_MAX,
+  /** Of a tool, in a log entry. */
+  input: PROMPT_CHARS_MAX,
   /** Cut, not refused, past RESULT_CHARS_MAX and PATCH_CHARS_MAX: an attempt's end must be told. */
   result: 4 * RESULT_CHARS_MAX,
   patch: 4 * PATCH_CHARS_MAX,

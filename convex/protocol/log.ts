@@ -23,6 +23,10 @@ export const logEntry = v.object({
   at: v.number(),
   kind: logKind,
   text: v.string(),
+  /** With `tool` and `toolResult`: the CLI's id of the call, by which a result finds its tool. */
+  call: v.optional(v.string()),
+  /** With `tool`: its whole input as JSON, long texts in it cut; left out where it is longer than an entry. */
+  input: v.optional(v.string()),
 });
 export type LogEntry = Infer<typeof logEntry>;
 
@@ -38,3 +42,11 @@ export const logTail = v.object({
   tail: v.array(logEntry),
 });
 export type LogTail = Infer<typeof logTail>;
+
+/** A sealed piece of a log. */
+export const logChunk = v.object({
+  index: v.number(),
+  firstSeq: v.number(),
+  entries: v.array(logEntry),
+});
+export type LogChunk = Infer<typeof logChunk>;

@@ -1,5 +1,5 @@
 import type { LogEntry } from "../../convex/protocol/log.js";
-import { LOG_ENTRY_CHARS_MAX } from "../../convex/protocol/limits.js";
+import { LOG_CALL_CHARS_MAX, LOG_ENTRY_CHARS_MAX } from "../../convex/protocol/limits.js";
 
 /**
  * The CLI's event stream (`--output-format stream-json`, version 2.1.197), as far as a job needs it.
@@ -23,8 +23,9 @@ export type ClaudeEvent =
   | { type: "unreadable"; line: string };
 
 export type AssistantBlock =
-  { kind: "text"; text: string } | { kind: "toolUse"; name: string; input: unknown };
-export type ToolResult = { text: string; isError: boolean };
+  | { kind: "text"; text: string }
+  | { kind: "toolUse"; id: string | undefined; name: string; input: unknown };
+export type ToolResult = { id: string | undefined; text: string; isError: boolean };
 
 /** The `result` event: the CLI's own word on how the run ended. */
 export type CliResult = {
@@ -49,6 +50,8 @@ export type ModelUsage = {
 };
 
 const TOOL_INPUT_CHARS_MAX = 400;
+/** Characters of one text in a tool's input: an edit shows what it does, a written file how it begins. */
+const INPUT_TEXT_CHARS_MAX = 3_000;
 
 /** One line of stdout → one event. Never throws. */
 export function parseLine(line: string): ClaudeEvent {
@@ -80,12 +83,17 @@ export function toLogEntries(event: ClaudeEvent, at: number): LogEntry[] {
       return event.blocks.map((block) =>
         block.kind === "text"
           ? entry("text", block.text)
-          : entry("tool", `${block.name} ${describeInput(block.input)}`.trim()),
+          : {
+              ...entry("tool", `${block.name} ${describeInput(block.input)}`.trim()),
+              ...callOf(block.id),
+              ...wholeInput(block.input),
+            },
       );
     case "toolResults":
-      return event.results.map(({ text, isError }) =>
-        entry("toolResult", isError ? `error: ${text}` : text),
-      );
+      return event.results.map(({ id, text, isError }) => ({
+        ...entry("toolResult", isError ? `error: ${text}` : text),
+        ...callOf(id),
+      }));
     case "apiRetry": {
       const status = event.status === undefined ? "no answer" : `status ${event.status}`;
       const when = `again in ${Math.round(event.delayMs)} ms`;
@@ -147,7 +155,14 @@ function parseAssistant(event: Fields): ClaudeEvent {
       case "text":
         return [{ kind: "text", text: asText(block["text"]) ?? "" }];
       case "tool_use":
-        return [{ kind: "toolUse", name: asText(block["name"]) ?? "tool", input: block["input"] }];
+        return [
+          {
+            kind: "toolUse",
+            id: asText(block["id"]),
+            name: asText(block["name"]) ?? "tool",
+            input: block["input"],
+          },
+        ];
       default:
         return [];
     }
@@ -166,7 +181,13 @@ function parseToolResults(event: Fields): ToolResult[] {
   return content.flatMap((item): ToolResult[] => {
     const block = asRecord(item);
     if (block?.["type"] !== "tool_result") return [];
-    return [{ text: flatten(block["content"]), isError: block["is_error"] === true }];
+    return [
+      {
+        id: asText(block["tool_use_id"]),
+        text: flatten(block["content"]),
+        isError: block["is_error"] === true,
+      },
+    ];
   });
 }
 
@@ -218,6 +239,18 @@ function describeInput(input: unknown): string {
   const telling = named.flatMap((name) => asText(fields[name]) ?? [])[0];
   const oneLine = (telling ?? JSON.stringify(fields)).replaceAll(/\s+/g, " ");
   return cap(oneLine, TOOL_INPUT_CHARS_MAX);
+}
+
+function callOf(id: string | undefined): { call?: string } {
+  return id === undefined || id.length > LOG_CALL_CHARS_MAX ? {} : { call: id };
+}
+
+/** The input as JSON with long texts cut; nothing where it is longer than an entry may be all the same. */
+function wholeInput(input: unknown): { input?: string } {
+  const json = JSON.stringify(asRecord(input) ?? {}, (_key, value: unknown) =>
+    typeof value === "string" ? cap(value, INPUT_TEXT_CHARS_MAX) : value,
+  );
+  return json.length > LOG_ENTRY_CHARS_MAX ? {} : { input: json };
 }
 
 function describeLimit(event: Extract<ClaudeEvent, { type: "rateLimit" }>): string {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { api } from "../../convex/_generated/api.js";
-import { codeOf, started, World } from "./world.js";
+import { codeOf, START, started, World } from "./world.js";
 
 let world: World;
 beforeEach(async () => {
@@ -76,4 +76,63 @@ test("an append changes no row that a list of jobs or executors reads", async ()
   await executor.mutation(api.logs.append, { ...claim, seq: 0, entries: [entry("x")] });
   const logTails = expect.anything() as unknown;
   expect(await world.everything()).toEqual({ ...(before as object), logTails });
+});
+
+test("the tail after an entry is what came later; after more than there is → nothing yet", async () => {
+  const executor = await world.executor("box", 1);
+  const viewer = await world.user("viewer");
+  const jobId = await world.submit();
+  const claim = await started(executor);
+  const entries = ["a", "b", "c"].map(entry);
+  await executor.mutation(api.logs.append, { ...claim, seq: 0, entries });
+  const tail = (after: number) => viewer.query(api.logs.tail, { jobId, attempt: 1, after });
+  expect(await tail(2)).toEqual({ sealedChunks: 0, tailSeq: 2, tail: [entry("c")] });
+  expect(await tail(9)).toEqual({ sealedChunks: 0, tailSeq: 3, tail: [] });
+  expect(await codeOf(tail(0.5))).toBe("INVALID_ARGUMENT");
+});
+
+test("sealed chunks are read many at a time, in order, at most 16", async () => {
+  const executor = await world.executor("box", 1);
+  const viewer = await world.user("viewer");
+  const jobId = await world.submit();
+  const claim = await started(executor);
+  const long = entry("x".repeat(16_000));
+  for (let seq = 0; seq < 45; seq += 15) {
+    const entries = Array.from({ length: 15 }, () => long);
+    await executor.mutation(api.logs.append, { ...claim, seq, entries });
+  }
+  const read = async (from: number) =>
+    (await viewer.query(api.logs.chunks, { jobId, attempt: 1, from })).map(({ index }) => index);
+  const { sealedChunks } = await viewer.query(api.logs.tail, { jobId, attempt: 1 });
+  expect(sealedChunks).toBeGreaterThan(16);
+  expect(await read(0)).toEqual(Array.from({ length: 16 }, (_, index) => index));
+  expect((await read(16)).at(-1)).toBe(sealedChunks - 1);
+  expect(await read(sealedChunks)).toEqual([]);
+});
+
+test("a tool's input counts like its text, in the bounds of an append and of the tail", async () => {
+  const executor = await world.executor("box", 1);
+  const viewer = await world.user("viewer");
+  const jobId = await world.submit();
+  const claim = await started(executor);
+  const tool = (chars: number) => ({ ...entry("Edit"), call: "c", input: "i".repeat(chars) });
+  const send = (entries: ReturnType<typeof tool>[]) =>
+    executor.mutation(api.logs.append, { ...claim, seq: 0, entries });
+  expect(await codeOf(send([tool(17_000)]))).toBe("INVALID_ARGUMENT");
+  await send([tool(15_000), tool(15_000), tool(15_000)]);
+  const { sealedChunks } = await viewer.query(api.logs.tail, { jobId, attempt: 1 });
+  expect(sealedChunks).toBe(1);
+});
+
+test("the lease of who has the job is told, and moves with its heartbeat; nobody has it → null", async () => {
+  const viewer = await world.user("viewer");
+  const jobId = await world.submit();
+  const lease = () => viewer.query(api.jobs.lease, { jobId });
+  expect(await lease()).toBeNull();
+  const executor = await world.executor("box", 1, 30_000);
+  expect(await lease()).toEqual({ expiresAt: START + 30_000 });
+  const claim = await started(executor);
+  vi.setSystemTime(START + 5_000);
+  await executor.mutation(api.executors.heartbeat, { held: [claim] });
+  expect(await lease()).toEqual({ expiresAt: START + 35_000 });
 });

@@ -6,6 +6,7 @@ import { cap, parseLine, toLogEntries } from "../../../executor/claude/stream.js
 
 const entriesOf = (event: object): string[] =>
   toLogEntries(parseLine(JSON.stringify(event)), 7).map(({ kind, text }) => `${kind}: ${text}`);
+const entriesWhole = (event: object) => toLogEntries(parseLine(JSON.stringify(event)), 7);
 
 describe("events of the CLI → log entries", () => {
   it.each([
@@ -90,6 +91,26 @@ describe("events of the CLI → log entries", () => {
     ["an event nobody knows", { type: "keep_alive" }, []],
   ])("%s", (_, event, expected) => {
     expect(entriesOf(event)).toEqual(expected);
+  });
+
+  it("a tool keeps its call and its whole input; its result names the call", () => {
+    const input = { file_path: "a.txt", old_string: "x", new_string: "y".repeat(9_000) };
+    const use = { type: "tool_use", id: "call-1", name: "Edit", input };
+    const result = { type: "tool_result", tool_use_id: "call-1", content: "done" };
+    const [tool] = entriesWhole({ type: "assistant", message: { content: [use] } });
+    expect(tool).toMatchObject({ kind: "tool", text: "Edit a.txt", call: "call-1" });
+    const kept = JSON.parse(tool?.input ?? "{}") as Record<string, string>;
+    expect(kept).toMatchObject({ file_path: "a.txt", old_string: "x" });
+    expect(kept["new_string"]).toContain("[cut: 9000 characters in all]");
+    const answers = entriesWhole({ type: "user", message: { content: [result] } });
+    expect(answers).toMatchObject([{ kind: "toolResult", text: "done", call: "call-1" }]);
+  });
+
+  it("an input that is too long even so is left out", () => {
+    const many = Array.from({ length: 9 }, (_, i) => [`text${i}`, "x".repeat(3_000)] as const);
+    const use = { type: "tool_use", id: "call-1", name: "Odd", input: Object.fromEntries(many) };
+    const [tool] = entriesWhole({ type: "assistant", message: { content: [use] } });
+    expect(tool?.input).toBeUndefined();
   });
 
   it("shows a line that is no event as it is", () => {
