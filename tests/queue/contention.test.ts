@@ -15,7 +15,7 @@ const INJECTED_SHARE = 0.3;
 const ROUNDS_MAX = 100;
 /**
  * Commits that lost by themselves, a job. The backend starts functions one after the other, so today
- * there are none; which pairs would conflict where they overlap is another test's matter.
+ * there are none; conflictMatrix.test.ts has the pairs that conflict where they overlap.
  */
 const CONFLICTS_PER_JOB_MAX = 1;
 

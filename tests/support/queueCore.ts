@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import type { JSONValue } from "convex/values";
-import type { CommitHooks } from "../../embedded/engine/engine.js";
+import type { Clock, CommitHooks } from "../../embedded/engine/engine.js";
 import { openBackend, type Backend } from "../../embedded/functions/backend.js";
 import type { Identity } from "../../embedded/functions/types.js";
 import { call, valueOf } from "../embedded/coreSupport.js";
@@ -12,6 +12,10 @@ import { productPush } from "./productPush.js";
 
 const ISSUER = "https://queue.test";
 const ROOT = path.resolve(import.meta.dirname, "../..");
+const DAY_MS = 86_400_000;
+const PASSES_MAX = 100;
+/** Longer than any test takes. */
+const LEASE_MS = 600_000;
 const OPERATOR: Identity = { kind: "admin", name: "test", actingAs: null };
 
 /** An executor's registered process. */
@@ -26,8 +30,8 @@ export class QueueCore {
     this.backend = backend;
   }
 
-  static async open(hooks: CommitHooks = {}): Promise<QueueCore> {
-    const backend = await openBackend({ dataDir: null, hooks });
+  static async open(hooks: CommitHooks = {}, clock?: Clock): Promise<QueueCore> {
+    const backend = await openBackend({ dataDir: null, hooks, ...(clock && { clock }) });
     await backend.deployment.setEnvironment([{ name: "AUTH_ISSUER", value: ISSUER }]);
     const analyzed = await backend.deployment.analyze(await productPush(ROOT));
     await backend.deployment.activate(analyzed);
@@ -44,8 +48,13 @@ export class QueueCore {
     return valueOf<T>(await this.mutate(name, args, identity));
   }
 
+  /** The outcome of a query with what it read. */
+  look(name: string, args: JSONValue, identity: Identity = OPERATOR) {
+    return this.backend.runner.query(call(name, args, identity));
+  }
+
   async query<T>(name: string, args: JSONValue, identity: Identity = OPERATOR): Promise<T> {
-    return valueOf<T>(await this.backend.runner.query(call(name, args, identity)));
+    return valueOf<T>(await this.look(name, args, identity));
   }
 
   /** Rows of a table as they are now. */
@@ -64,7 +73,7 @@ export class QueueCore {
   }
 
   /** A new executor with a registered process. */
-  async executor(name: string, slots: number): Promise<Process> {
+  async executor(name: string, slots: number, leaseMs = LEASE_MS): Promise<Process> {
     const { token } = await this.mutation<{ token: string }>("admin:createEnrolment", {
       label: name,
     });
@@ -76,9 +85,35 @@ export class QueueCore {
     const who = { issuer, subject: executorId, tokenIdentifier: `${issuer}|${executorId}` };
     const claims = { ...who, epoch: 0, boot: "boot-1", bootAt: 1 };
     const process: Process = { executorId, identity: { kind: "user", claims, expiresAtMs: null } };
-    const registration = { slots, leaseMs: 600_000, version: "1", cliVersion: "1", labels: [] };
-    await this.mutation("executors:register", { registration }, process.identity);
+    await this.offer(process, slots, leaseMs);
     return process;
+  }
+
+  /** The same process offers so many slots from now on; what it holds it keeps. */
+  async offer({ identity }: Process, slots: number, leaseMs = LEASE_MS): Promise<void> {
+    const registration = { slots, leaseMs, version: "1", cliVersion: "1", labels: [] };
+    await this.mutation("executors:register", { registration }, identity);
+  }
+
+  /** The backend's time. */
+  nowMs(): number {
+    return this.backend.engine.clock.nowMs();
+  }
+
+  /** A signed-in operator. */
+  person(username: string): Identity {
+    const tx = this.backend.engine.begin();
+    const userId = tx.insert("users", { username, role: "operator", disabled: false, epoch: 0 });
+    const session = { userId, epoch: 0, refreshHash: username, label: "" };
+    const sid = tx.insert("sessions", {
+      ...session,
+      rotatedAt: 1,
+      expiresAt: this.nowMs() + DAY_MS,
+    });
+    this.backend.engine.commit(tx);
+    const issuer = `${ISSUER}/user`;
+    const who = { issuer, subject: userId, tokenIdentifier: `${issuer}|${userId}` };
+    return { kind: "user", claims: { ...who, sid }, expiresAtMs: null };
   }
 
   assignments({ identity }: Process): Promise<Assigned[]> {
@@ -88,6 +123,15 @@ export class QueueCore {
   /** Runs the pass that is scheduled, where nothing else runs what is. */
   async pass(): Promise<void> {
     await this.mutation("dispatch:pass", { generation: this.generation("dispatcher") });
+  }
+
+  /** Runs passes until the dispatcher sleeps, where nothing else runs what is scheduled. */
+  async settle(): Promise<void> {
+    for (let passes = 0; passes < PASSES_MAX; passes += 1) {
+      if (this.rows("dispatcher")[0]?.["status"] !== "scheduled") return;
+      await this.pass();
+    }
+    throw new Error(`the dispatcher still goes on after ${PASSES_MAX} passes`);
   }
 
   /** Of the one row of a chain. */
