@@ -14,20 +14,18 @@ import {
 import type { Backend } from "./backend.js";
 import {
   type AttemptContext,
-  baselineOf,
   checkOut,
   checkpointerOf,
-  gitTools,
   goOnFrom,
   tellResumption,
 } from "./attemptSource.js";
-import { collectChanges } from "./changes.js";
 import type { Checkpointer } from "./checkpoint.js";
 import { buildCommand } from "./claude/command.js";
 import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
 import { runCli } from "./claude/process.js";
 import { parseLine, toLogEntries } from "./claude/stream.js";
 import { type Clock, pause } from "./clock.js";
+import { collect } from "./collecting.js";
 import type { CliLogin } from "./config.js";
 import type { GitRules } from "./git.js";
 import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
@@ -68,7 +66,6 @@ export interface RunningAttempt {
 const LOG_FLUSH_MS = 5_000;
 const FINISH_TRIES_MAX = 20;
 const FINISH_RETRY_MS_MAX = 5_000;
-const COLLECT_MS_MAX = 90_000;
 /** The last checkpoint of an attempt that is stopped or has failed. */
 const LAST_CHECKPOINT_MS = 5_000;
 
@@ -200,7 +197,10 @@ class Steps {
     if (outcome.kind === "failed") await this.#checkpoints.flush(LAST_CHECKPOINT_MS);
     this.#checkpoints.stop();
     this.#report.checkpoints = this.#checkpoints.counts();
-    if (outcome.kind === "succeeded" || outcome.kind === "failed") await this.#collect(workspace);
+    if (outcome.kind === "succeeded" || outcome.kind === "failed") {
+      this.#enter("collecting");
+      await collect(this.#context, workspace, work.artifacts);
+    }
     return outcome;
   }
 
@@ -276,24 +276,6 @@ class Steps {
     if (issued === null) return login;
     const { form, secret } = issued;
     return form === "apiKey" ? { ...login, apiKey: secret } : { ...login, oauthToken: secret };
-  }
-
-  /** A run is worth its result also when its changes cannot be told. */
-  async #collect(workspace: Workspace): Promise<void> {
-    const { commit } = this.#report;
-    if (commit === undefined) return;
-    this.#enter("collecting");
-    try {
-      const tools = gitTools(this.#context, workspace, COLLECT_MS_MAX);
-      const changes = await collectChanges(baselineOf(workspace, commit), tools);
-      const patch = this.#deps.redactor.text(changes.patch);
-      this.#report.changes = { ...changes, patch };
-      const { files, insertions, deletions } = changes;
-      this.#mark(`changed ${files} files, +${insertions} -${deletions}`);
-    } catch (error) {
-      this.#heed(error, "collectFailed");
-      this.#mark("the changes could not be collected");
-    }
   }
 
   readonly failInternally = (error: unknown): Outcome => {

@@ -1,7 +1,7 @@
 import { lstat, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Changes } from "../convex/protocol/job.js";
-import { PATCH_CHARS_MAX } from "../convex/protocol/limits.js";
+import type { ChangedFile, Changes } from "../convex/protocol/job.js";
+import { CHANGED_FILES_MAX, PATCH_BYTES_MAX, PATCH_CHARS_MAX } from "../convex/protocol/limits.js";
 import type { Clock } from "./clock.js";
 import { gitEnvironment } from "./git.js";
 import { type CommandResult, runCommand } from "./runCommand.js";
@@ -22,9 +22,9 @@ export type GitTools = {
 };
 
 const STEP_MS_MAX = 60_000;
-/** New files whose contents are looked at; more, or larger ones, are counted as files alone. */
+/** New files whose contents are looked at; more, or larger ones, are named alone. */
 const NEW_FILES_MAX = 5_000;
-const NEW_FILE_BYTES_MAX = 1024 * 1024;
+const NEW_FILE_BYTES_MAX = 4 * 1024 * 1024;
 const NEW_FILES_BYTES_MAX = 64 * 1024 * 1024;
 const LIST_CHARS_MAX = 4 * 1024 * 1024;
 
@@ -52,46 +52,109 @@ export async function takeBaseline(baseline: Baseline, tools: GitTools): Promise
   await expectOk(git(["read-tree", "--", commit]), "read-tree");
 }
 
+const DIFF = [
+  "diff",
+  "--no-ext-diff",
+  "--no-textconv",
+  "--no-color",
+  "--no-renames",
+  "--ignore-submodules=all",
+];
+
 /** Counts and the patch of everything that differs from the baseline, commits included. Throws. */
 export async function collectChanges(baseline: Baseline, tools: GitTools): Promise<Changes> {
   const git = gitIn(baseline, tools);
-  const uncounted = await addNewFiles(baseline, git);
-  const diff = [
-    "diff",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
-    "--no-renames",
-    "--ignore-submodules=all",
-  ];
-  const counts = await expectOk(
-    git([...diff, "--numstat", "-z", baseline.commit, "--"], { stdoutMax: LIST_CHARS_MAX }),
+  const omitted = await addNewFiles(baseline, git);
+  const told = await expectOk(
+    git([...DIFF, "--raw", "--numstat", "-z", baseline.commit, "--"], {
+      stdoutMax: LIST_CHARS_MAX,
+    }),
     "diff --numstat",
   );
-  const patch = await git([...diff, "--full-index", baseline.commit, "--"], {
+  const patch = await git([...DIFF, "--full-index", baseline.commit, "--"], {
     stdoutMax: PATCH_CHARS_MAX,
   });
   if (!patch.isOutputCut) await expectOk(Promise.resolve(patch), "diff");
-  const totals = sumNumstat(counts.stdout);
+  const files = [...readFiles(told.stdout), ...omitted.map(omittedFile)];
+  const sum = (of: (file: ChangedFile) => number): number =>
+    files.reduce((total, file) => total + of(file), 0);
   return {
-    ...totals,
-    files: totals.files + uncounted,
+    files: files.length,
+    insertions: sum((file) => file.insertions),
+    deletions: sum((file) => file.deletions),
     patch: patch.stdout,
-    patchTruncated: patch.isOutputCut || uncounted > 0,
+    patchTruncated: patch.isOutputCut || omitted.length > 0,
+    byFile: files.sort(byPath).slice(0, CHANGED_FILES_MAX),
   };
 }
 
-/** `insertions TAB deletions TAB path NUL`, with `-` for binary files. Pure. */
-export function sumNumstat(output: string): Pick<Changes, "files" | "insertions" | "deletions"> {
-  const totals = { files: 0, insertions: 0, deletions: 0 };
-  for (const row of output.split("\0")) {
-    const match = /^(\d+|-)\t(\d+|-)\t/.exec(row);
-    if (match === null) continue;
-    totals.files += 1;
-    totals.insertions += Number(match[1]) || 0;
-    totals.deletions += Number(match[2]) || 0;
+/**
+ * All of it as `git apply` takes it, files that are no text included; call after `collectChanges`,
+ * whose answer is `changes`. What does not fit is left out file by file and named at the end. Throws.
+ */
+export async function wholePatch(
+  baseline: Baseline,
+  tools: GitTools,
+  options: { changes: Changes; redact: (text: string) => string },
+): Promise<Buffer> {
+  const patch = await gitIn(baseline, tools)([...DIFF, "--binary", baseline.commit, "--"], {
+    stdoutMax: PATCH_BYTES_MAX,
+    encoding: "latin1",
+  });
+  if (!patch.isOutputCut) await expectOk(Promise.resolve(patch), "diff --binary");
+  const { byFile = [] } = options.changes;
+  const names = byFile.filter((file) => file.omitted === true).map((file) => file.path);
+  const text = endPatch(options.redact(patch.stdout), patch.isOutputCut);
+  const notes = names.map((name) => `# left out, too large: ${JSON.stringify(name)}\n`).join("");
+  return Buffer.concat([Buffer.from(text, "latin1"), Buffer.from(options.redact(notes))]);
+}
+
+/** A patch that was cut ends with its last whole file and says so. Pure. */
+export function endPatch(patch: string, isCut: boolean): string {
+  if (!isCut) return patch;
+  const last = patch.lastIndexOf("\ndiff --git ");
+  const note = `# cut: the patch has more than ${PATCH_BYTES_MAX} bytes\n`;
+  return patch.slice(0, last + 1) + note;
+}
+
+const STATUS: Readonly<Record<string, ChangedFile["status"]>> = { A: "added", D: "removed" };
+
+/**
+ * The answer to `--raw --numstat -z`: `:modes ids STATUS NUL path NUL` of each file, then
+ * `insertions TAB deletions TAB path NUL` of each, with `-` where it is no text. Pure.
+ */
+export function readFiles(output: string): ChangedFile[] {
+  const status = new Map<string, ChangedFile["status"]>();
+  const files: ChangedFile[] = [];
+  const words = output.split("\0");
+  for (let i = 0; i < words.length; i += 1) {
+    const word = words[i] ?? "";
+    const raw = /^:\d+ \d+ [0-9a-f]+ [0-9a-f]+ ([A-Z])/.exec(word)?.[1];
+    if (raw === undefined) files.push(...countsOf(word, status));
+    else status.set(words[(i += 1)] ?? "", STATUS[raw] ?? "changed");
   }
-  return totals;
+  return files;
+}
+
+function countsOf(word: string, status: ReadonlyMap<string, ChangedFile["status"]>): ChangedFile[] {
+  const [row, insertions, deletions, path = ""] = /^(\d+|-)\t(\d+|-)\t(.+)$/s.exec(word) ?? [];
+  if (row === undefined) return [];
+  const lines = (count: string | undefined): number => Number(count) || 0;
+  const file: ChangedFile = {
+    path,
+    status: status.get(path) ?? "changed",
+    insertions: lines(insertions),
+    deletions: lines(deletions),
+  };
+  return [insertions === "-" ? { ...file, binary: true } : file];
+}
+
+function omittedFile(path: string): ChangedFile {
+  return { path, status: "added", insertions: 0, deletions: 0, omitted: true };
+}
+
+function byPath(a: ChangedFile, b: ChangedFile): number {
+  return a.path < b.path ? -1 : Number(a.path > b.path);
 }
 
 /** Runs git with our own git folder over the clone's files. */
@@ -105,8 +168,8 @@ export type Git = (
   },
 ) => Promise<CommandResult>;
 
-/** Puts new files into our index; answers how many were too many or too large for that. */
-async function addNewFiles(baseline: Baseline, git: Git): Promise<number> {
+/** Puts new files into our index; answers which were too many or too large for that. */
+async function addNewFiles(baseline: Baseline, git: Git): Promise<string[]> {
   const listed = await expectOk(
     git(["ls-files", "-z", "--others", "--exclude-standard"], { stdoutMax: LIST_CHARS_MAX }),
     "ls-files",
@@ -115,9 +178,13 @@ async function addNewFiles(baseline: Baseline, git: Git): Promise<number> {
   const names = listed.stdout.split("\0").filter((name) => name !== "" && !name.endsWith("/"));
   let bytes = 0;
   const chosen: string[] = [];
+  const omitted = names.slice(NEW_FILES_MAX);
   for (const name of names.slice(0, NEW_FILES_MAX)) {
     const { size } = await lstat(path.join(baseline.repo, name));
-    if (size > NEW_FILE_BYTES_MAX || bytes + size > NEW_FILES_BYTES_MAX) continue;
+    if (size > NEW_FILE_BYTES_MAX || bytes + size > NEW_FILES_BYTES_MAX) {
+      omitted.push(name);
+      continue;
+    }
     bytes += size;
     chosen.push(name);
   }
@@ -125,7 +192,7 @@ async function addNewFiles(baseline: Baseline, git: Git): Promise<number> {
     const stdin = chosen.map((name) => `${name}\0`).join("");
     await expectOk(git(["update-index", "--add", "-z", "--stdin"], { stdin }), "update-index");
   }
-  return names.length - chosen.length;
+  return omitted;
 }
 
 /** Git over a clone that a run has in its hands: the settings, attributes and index are ours. */

@@ -20,7 +20,7 @@ import { packTree, type TreeHeader } from "./checkpointTree.js";
 import { type Clock, pause, within } from "./clock.js";
 import type { Logger } from "./logger.js";
 import type { Redactor } from "./redact.js";
-import { upload } from "./transfer.js";
+import { uploadBytes } from "./transfer.js";
 
 /**
  * Keeps how far one run has come: after each batch of its transcript with a tool's result, one
@@ -224,7 +224,7 @@ class TurnCheckpointer implements Checkpointer {
     for (const [i, chunk] of chunks.entries()) {
       const url = urls[i];
       if (url === undefined) throw new Error("the deployment gave out too few addresses");
-      stored.push(await upload(url, chunk));
+      stored.push(await uploadBytes(url, chunk));
     }
     return stored;
   }

@@ -5,6 +5,11 @@ export interface Redactor {
   /** For text that arrives in pieces: a secret cut in two by a piece's end is still found. */
   stream(): RedactingStream;
   /**
+   * Whether bytes that arrive in pieces, as latin1 text, hold a secret that is known; what only looks
+   * like one does not count.
+   */
+  scan(): (piece: string) => boolean;
+  /**
    * Takes these out too, from streams already open as well, until the answer is called: by who
    * learned them, once nothing of them can be on its way any more.
    */
@@ -43,6 +48,15 @@ export function createRedactor(secrets: readonly string[]): Redactor {
   return {
     text: (input) => applyPatterns(applyNeedles(input, rules.needles)),
     stream: () => createStream(() => rules),
+    scan: () => {
+      let end = "";
+      return (piece) => {
+        const { needles, hold } = rules;
+        const seen = end + piece;
+        end = seen.slice(-hold);
+        return needles.some((needle) => seen.includes(needle));
+      };
+    },
     learn: (more) => {
       // A copy of its own: two who learn the same secret forget it apart.
       const own = [...more];

@@ -12,13 +12,13 @@ import { type Checked, passed, quote, refused } from "./checked.js";
 /** Checks an artifact that an attempt announces against those it has. */
 export function checkArtifact(
   given: Artifact,
-  kept: readonly { name: string; bytes: number }[],
+  kept: readonly Pick<Artifact, "name" | "kind" | "bytes">[],
 ): Checked<Artifact> {
   const { name, bytes } = given;
   if (!isTreePath(name, ARTIFACT_NAME_CHARS_MAX)) {
     return refused(`The artifact's name ${quote(name)} is no path in a tree.`);
   }
-  if (kept.some((one) => one.name === name)) {
+  if (kept.some((one) => one.name === name && one.kind === given.kind)) {
     return refused(`The attempt has an artifact ${quote(name)} with another content.`);
   }
   if (kept.length >= ARTIFACTS_MAX) return refused(`An attempt has ${ARTIFACTS_MAX} at most.`);

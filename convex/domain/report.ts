@@ -1,5 +1,7 @@
-import type { AttemptReport, Outcome } from "../protocol/job.js";
+import type { AttemptReport, Changes, Outcome } from "../protocol/job.js";
 import {
+  ARTIFACT_NAME_CHARS_MAX,
+  CHANGED_FILES_MAX,
   MESSAGE_CHARS_MAX,
   PATCH_CHARS_MAX,
   RESULT_CHARS_MAX,
@@ -14,9 +16,10 @@ import {
 export function clipReport(report: AttemptReport): AttemptReport {
   const clipped = { ...report };
   if (report.result !== undefined) clipped.result = report.result.slice(0, RESULT_CHARS_MAX);
-  if (report.changes !== undefined && report.changes.patch.length > PATCH_CHARS_MAX) {
-    const patch = report.changes.patch.slice(0, PATCH_CHARS_MAX);
-    clipped.changes = { ...report.changes, patch, patchTruncated: true };
+  if (report.changes !== undefined) clipped.changes = clipChanges(report.changes);
+  if (report.artifacts?.why !== undefined) {
+    const why = report.artifacts.why.slice(0, MESSAGE_CHARS_MAX);
+    clipped.artifacts = { ...report.artifacts, why };
   }
   if (report.windows !== undefined) {
     clipped.windows = report.windows
@@ -26,6 +29,20 @@ export function clipReport(report: AttemptReport): AttemptReport {
         status: status.slice(0, WINDOW_NAME_CHARS_MAX),
         ...reset,
       }));
+  }
+  return clipped;
+}
+
+function clipChanges(changes: Changes): Changes {
+  const clipped = { ...changes };
+  if (changes.patch.length > PATCH_CHARS_MAX) {
+    clipped.patch = changes.patch.slice(0, PATCH_CHARS_MAX);
+    clipped.patchTruncated = true;
+  }
+  if (changes.byFile !== undefined) {
+    clipped.byFile = changes.byFile
+      .slice(0, CHANGED_FILES_MAX)
+      .map((file) => ({ ...file, path: file.path.slice(0, ARTIFACT_NAME_CHARS_MAX) }));
   }
   return clipped;
 }

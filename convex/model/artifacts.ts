@@ -6,10 +6,10 @@ import type { Artifact, ArtifactView } from "../protocol/artifact.js";
 import { ARTIFACTS_MAX } from "../protocol/limits.js";
 import * as Files from "./files.js";
 
-/** Keeps an artifact of the attempt that holds the job. One of the same name and content is a repeat. */
+/** Keeps an artifact of the attempt that holds the job. One of the same kind, name and content is a repeat. */
 export async function attach(ctx: MutationCtx, job: Doc<"jobs">, given: Artifact): Promise<void> {
   const kept = await ofAttempt(ctx, job._id, job.attempt);
-  const same = kept.find((row) => row.name === given.name);
+  const same = kept.find(({ name, kind }) => name === given.name && kind === given.kind);
   if (same?.sha256 === given.sha256) return;
   const checked = accept(checkArtifact(given, kept));
   await Files.requireFresh(ctx, [checked]);

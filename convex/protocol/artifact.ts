@@ -1,7 +1,7 @@
 import { type Infer, v } from "convex/values";
 import { storedPart } from "./checkpoint.js";
 
-/** `file`: matched a pattern of the job. `patch`: all that the run changed, always there. */
+/** `file`: matched a pattern of the job. `patch`: all that the run changed, if it changed anything. */
 export const artifactKind = v.union(v.literal("file"), v.literal("patch"));
 
 /** An artifact as its executor announces it. */

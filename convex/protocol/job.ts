@@ -144,15 +144,40 @@ export const tokens = v.object({
 });
 export type Tokens = Infer<typeof tokens>;
 
-/** What the run did to the tree: counts, and the patch as far as it fits. */
+/** What became of one file. */
+export const changedFile = v.object({
+  path: v.string(),
+  status: v.union(v.literal("added"), v.literal("changed"), v.literal("removed")),
+  /** Lines; 0 where the file is no text. */
+  insertions: v.number(),
+  deletions: v.number(),
+  binary: v.optional(v.literal(true)),
+  /** Too large: the patch does not hold it. */
+  omitted: v.optional(v.literal(true)),
+});
+export type ChangedFile = Infer<typeof changedFile>;
+
+/** What the run did to the tree: counts, and the patch as far as it fits. The whole is an artifact. */
 export const changes = v.object({
   files: v.number(),
   insertions: v.number(),
   deletions: v.number(),
   patch: v.string(),
   patchTruncated: v.boolean(),
+  /** The first of the files, by name; absent in reports of before. */
+  byFile: v.optional(v.array(changedFile)),
 });
 export type Changes = Infer<typeof changes>;
+
+/** What became of the files that a run left behind, its patch among them. */
+export const artifactsReport = v.object({
+  kept: v.number(),
+  bytes: v.number(),
+  leftOut: v.number(),
+  /** Which were left out, and why. */
+  why: v.optional(v.string()),
+});
+export type ArtifactsReport = Infer<typeof artifactsReport>;
 
 /** What an executor knows of an attempt when it ends, whatever the outcome. */
 export const attemptReport = v.object({
@@ -169,6 +194,7 @@ export const attemptReport = v.object({
   /** The commit that was checked out. */
   commit: v.optional(v.string()),
   changes: v.optional(changes),
+  artifacts: v.optional(artifactsReport),
   /** Windows of usage that the API told of, the last word on each. */
   windows: v.optional(v.array(usageWindow)),
   /** How far it got was kept so often, or could not be; bytes uploaded and time for all of them. */

@@ -173,6 +173,10 @@ export const ARTIFACT_PATTERN_CHARS_MAX = 200;
 export const RESULT_CHARS_MAX = 100_000;
 export const MESSAGE_CHARS_MAX = 2_000;
 export const PATCH_CHARS_MAX = 100_000;
+/** Bytes of a patch as an artifact. */
+export const PATCH_BYTES_MAX = 16 * 1024 * 1024;
+/** Files that a report names one by one. */
+export const CHANGED_FILES_MAX = 300;
 
 // -- identity --
 export const USERNAME_CHARS_MAX = 32;

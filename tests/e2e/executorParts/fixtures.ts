@@ -105,7 +105,8 @@ export class FakeBackend implements Backend {
   register = () => Promise.resolve({ leaseMs: 30_000 });
   watchAssignments = () => undefined;
   heartbeat = () => Promise.resolve({ leaseMs: 30_000, drain: false, directives: [] });
-  uploadUrls = () => Promise.reject(new Error("there is no storage here"));
+  uploadUrls = () =>
+    Promise.reject(new BackendError("INVALID_ARGUMENT", "there is no storage here"));
   attachCheckpoint = () => Promise.resolve();
   restored = () => Promise.resolve();
   attachArtifact = () => Promise.resolve();

@@ -1,9 +1,18 @@
 import { existsSync } from "node:fs";
-import { appendFile, chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Repository } from "../../../convex/protocol/job.js";
-import { collectChanges, takeBaseline } from "../../../executor/changes.js";
+import { collectChanges, takeBaseline, wholePatch } from "../../../executor/changes.js";
 import { systemClock } from "../../../executor/clock.js";
 import { cloneRepository } from "../../../executor/git.js";
 import { aFolder, aRepository, git } from "./fixtures.js";
@@ -139,6 +148,7 @@ describe("collecting changes", () => {
       deletions: 0,
       patch: "",
       patchTruncated: false,
+      byFile: [],
     });
   });
 
@@ -165,6 +175,33 @@ describe("collecting changes", () => {
     git(at("origin"), "apply", at("changes.patch"));
     expect(await readFile(at("origin", "README.md"), "utf8")).toBe("changed\n");
     expect(await readFile(at("origin", "new.txt"), "utf8")).toBe("new\n");
+  });
+
+  it("keeps a whole patch that makes the same tree, files that are no text included", async () => {
+    const baseline = await prepared();
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    await writeFile(at("repo", "bin"), bytes);
+    await writeFile(at("repo", "latin.txt"), Buffer.from("caf\xe9\n", "latin1"));
+    await rm(at("repo", "old.txt"));
+    await symlink("README.md", at("repo", "link"));
+    await writeFile(at("repo", "huge"), Buffer.alloc(5 * 1024 * 1024));
+    const changes = await collectChanges(baseline, tools());
+    const redact = (text: string): string => text;
+    const patch = await wholePatch(baseline, tools(), { changes, redact });
+    expect(patch.toString("latin1")).toMatch(/\n# left out, too large: "huge"\n$/);
+    expect(changes.byFile).toEqual([
+      { path: "bin", status: "added", insertions: 0, deletions: 0, binary: true },
+      { path: "huge", status: "added", insertions: 0, deletions: 0, omitted: true },
+      { path: "latin.txt", status: "added", insertions: 1, deletions: 0 },
+      { path: "link", status: "added", insertions: 1, deletions: 0 },
+      { path: "old.txt", status: "removed", insertions: 0, deletions: 1 },
+    ]);
+    await writeFile(at("changes.patch"), patch);
+    git(at("origin"), "apply", "--index", at("changes.patch"));
+    expect(await readFile(at("origin", "bin"))).toEqual(bytes);
+    expect((await readFile(at("origin", "latin.txt"))).toString("latin1")).toBe("caf\xe9\n");
+    expect(await readlink(at("origin", "link"))).toBe("README.md");
+    expect(existsSync(at("origin", "old.txt"))).toBe(false);
   });
 
   it("39: runs nothing that the run wrote into the clone's settings, hooks or attributes", async () => {
@@ -209,7 +246,7 @@ describe("collecting changes", () => {
   it("cuts a patch that is too long, and counts a file that is too large", async () => {
     const baseline = await prepared();
     await writeFile(at("repo", "long.txt"), "0123456789\n".repeat(20_000));
-    await writeFile(at("repo", "huge.bin"), Buffer.alloc(2 * 1024 * 1024, 1));
+    await writeFile(at("repo", "huge.bin"), Buffer.alloc(5 * 1024 * 1024, 1));
     const changes = await collectChanges(baseline, tools());
     expect(changes).toMatchObject({ files: 2, insertions: 20_000, patchTruncated: true });
     expect(changes.patch.length).toBe(100_000);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { sumNumstat } from "../../../executor/changes.js";
 import { classifyGitFailure, gitEnvironment } from "../../../executor/git.js";
 import type { CommandResult } from "../../../executor/runCommand.js";
 
@@ -56,18 +55,5 @@ describe("git's environment", () => {
     const keys = Object.keys(env).filter((name) => name.startsWith("GIT_CONFIG_KEY_"));
     expect(env["GIT_CONFIG_COUNT"]).toBe(String(keys.length));
     expect(env).toMatchObject({ PATH: "/bin", HOME: "/h", GIT_ALLOW_PROTOCOL: "https", LANG: "C" });
-  });
-});
-
-describe("numstat → counts", () => {
-  it("adds up lines, counts binary files, and takes any name", () => {
-    expect(sumNumstat("3\t1\ta.txt\0-\t-\tlogo.png\x000\t7\tdir/na\tme\n.md\0")).toEqual({
-      files: 3,
-      insertions: 3,
-      deletions: 8,
-    });
-  });
-  it("is nothing for nothing", () => {
-    expect(sumNumstat("")).toEqual({ files: 0, insertions: 0, deletions: 0 });
   });
 });

@@ -91,6 +91,16 @@ describe("the redactor", () => {
     expect(late.text(secret)).toBe(secret);
   });
 
+  it.each(shapes)("32: knows bytes that hold a secret %s, cut at each offset", (_, shape) => {
+    const bytes = Buffer.from(`\0\xff${shape(secret)}\0`, "latin1").toString("latin1");
+    for (let offset = 0; offset <= bytes.length; offset += 1) {
+      const holds = redactor.scan();
+      const cut = [bytes.slice(0, offset), bytes.slice(offset)];
+      expect(cut.map((piece) => holds(piece))).toContain(true);
+    }
+    expect(redactor.scan()("nothing of it")).toBe(false);
+  });
+
   it("two who learned the same secret forget it apart", () => {
     const shared = createRedactor([]);
     const [first, second] = [shared.learn([secret]), shared.learn([secret])];
