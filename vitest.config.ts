@@ -9,6 +9,8 @@ const onEmbedded = { find: /^convex-test$/, replacement: at("embedded/test/index
 
 export default defineConfig({
   test: {
+    // One worker a core: left alone, vitest keeps a core for itself, half of a small machine.
+    maxWorkers: "100%",
     reporters: ["default", "./tests/support/closingLine.ts"],
     // Suites of others print what they think of the failures they provoke.
     onConsoleLog: (_log, _type, entity) => entity?.project.name !== "conformance",

@@ -14,8 +14,8 @@ const CHECK_MS_MAX = 10 * 60_000;
 const TESTS_MS_MAX = 30 * 60_000;
 const KILL_AFTER_MS = 5_000;
 
-const checks = [
-  { name: "types", command: bin("tsc"), args: ["-b"] },
+/** Checks of a lane run one after the other, the lanes side by side: lint takes as long as all others. */
+const lint = [
   {
     name: "lint",
     command: bin("eslint"),
@@ -28,6 +28,9 @@ const checks = [
       "0",
     ],
   },
+];
+const others = [
+  { name: "types", command: bin("tsc"), args: ["-b"] },
   {
     name: "graph",
     command: bin("depcruise"),
@@ -46,16 +49,17 @@ const checks = [
   { name: "build", command: process.execPath, args: ["ops/build.mjs"] },
 ];
 
-let current;
+/** The programs that run now, at most one a lane. */
+const running = new Set();
 let stopping = false;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => {
     stopping = true;
-    if (current !== undefined) end(current, "SIGTERM");
+    for (const child of running) end(child, "SIGTERM");
   });
 }
 process.on("exit", () => {
-  if (current !== undefined) signalGroup(current, "SIGKILL");
+  for (const child of running) signalGroup(child, "SIGKILL");
 });
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -63,16 +67,20 @@ for (const sentence of provide()) {
   counts.failed += 1;
   process.stdout.write(`${sentence}\n`);
 }
-for (const check of checks) {
-  if (stopping) break;
-  await runCheck(check);
-}
+await Promise.all([lint, others].map(runLane));
 if (!stopping) await runTests();
 if (stopping) process.stdout.write("\nstopped before the end\n");
 process.stdout.write(
   `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
 );
 process.exitCode = stopping ? 130 : counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+
+async function runLane(checks) {
+  for (const check of checks) {
+    if (stopping) break;
+    await runCheck(check);
+  }
+}
 
 async function runCheck({ name, command, args }) {
   const startedAt = performance.now();
@@ -108,7 +116,7 @@ async function runTests() {
   );
 }
 
-/** Runs one program in a process group of its own; at most one runs at a time. */
+/** Runs one program in a process group of its own. */
 function run({ command, args, timeoutMs, environment = {}, isShown = false }) {
   return new Promise((resolve) => {
     let output = "";
@@ -118,7 +126,7 @@ function run({ command, args, timeoutMs, environment = {}, isShown = false }) {
       stdio: ["ignore", isShown ? "inherit" : "pipe", isShown ? "inherit" : "pipe"],
       detached: true,
     });
-    current = child;
+    running.add(child);
     const limit = setTimeout(() => {
       output += `\nstopped after ${timeoutMs / 60_000} minutes`;
       end(child, "SIGTERM");
@@ -132,7 +140,7 @@ function run({ command, args, timeoutMs, environment = {}, isShown = false }) {
       clearTimeout(limit);
       // A program that died may have left others of its group behind.
       signalGroup(child, "SIGKILL");
-      current = undefined;
+      running.delete(child);
       resolve({ code, output: output + why });
     };
     child.once("error", (error) => ended(1, error.message));
@@ -143,7 +151,7 @@ function run({ command, args, timeoutMs, environment = {}, isShown = false }) {
 function end(child, signal) {
   signalGroup(child, signal);
   setTimeout(() => {
-    if (current === child) signalGroup(child, "SIGKILL");
+    if (running.has(child)) signalGroup(child, "SIGKILL");
   }, KILL_AFTER_MS).unref();
 }
 
