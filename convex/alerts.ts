@@ -103,6 +103,8 @@ export const snapshot = internalQuery({
     pending: v.number(),
     oldestMs: v.number(),
     hasFreeSlot: v.boolean(),
+    hasFit: v.boolean(),
+    lanes: v.array(v.string()),
     dispatcher: v.union(v.null(), v.object({ status: v.string(), since: v.number() })),
     executors: v.array(
       v.object({
@@ -111,6 +113,7 @@ export const snapshot = internalQuery({
         presence: v.union(v.literal("online"), v.literal("lost")),
         presenceSince: v.number(),
         takesWork: v.boolean(),
+        pool: v.string(),
         unhealthy: v.union(v.null(), v.object({ reason: failureReason, since: v.number() })),
         disk: v.optional(disk),
       }),

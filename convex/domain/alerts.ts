@@ -10,6 +10,7 @@ import {
 import type { FailureReason } from "../protocol/job.js";
 import type { Checked } from "./checked.js";
 import { passed, refused } from "./checked.js";
+import { fits, labelsOf } from "./labels.js";
 
 /** What a rule is beside its condition. */
 type Rule = {
@@ -34,6 +35,7 @@ export const RULES: Record<RuleName, Rule> = {
   selfAudit: rule("P2", "the-self-audit-is-red", [0, 0]),
   zombie: rule("P2", "two-processes-have-one-key", [0, 10 * MINUTE]),
   disk: rule("P2", "an-executors-disk-is-full", [2 * MINUTE, 10 * MINUTE]),
+  labelsMissing: rule("P3", "nobody-carries-a-jobs-labels", [5 * MINUTE, 2 * MINUTE]),
   credentials: rule("P3", "an-executors-credentials-fail", [0, MINUTE]),
   executorUnhealthy: rule("P3", "an-executor-is-unhealthy", [0, MINUTE]),
   executorLost: rule("P3", "an-executor-is-lost", [5 * MINUTE, 2 * MINUTE]),
@@ -67,6 +69,8 @@ const SPEND_NEAR_SHARE = 0.8;
 const STUCK_MS = 5 * MINUTE;
 /** A dispatcher's pass runs at once; the net revives it after half a minute. */
 const PASS_LATE_MS = MINUTE;
+/** Sets of labels that an alert names. */
+const LANES_SHOWN = 3;
 const ROLL_UP_LATE_MS = 5 * MINUTE;
 /** Lost longer than this, an executor is taken for one that is gone for good. */
 const LOST_MS_MAX = 24 * HOUR;
@@ -79,6 +83,8 @@ type SeenExecutor = {
   presenceSince: number;
   /** Online, not draining, not revoked, healthy. */
   takesWork: boolean;
+  /** Its labels as one text. */
+  pool: string;
   unhealthy: null | { reason: FailureReason; since: number };
   disk?: Disk;
 };
@@ -90,6 +96,10 @@ export type Snapshot = {
   /** How long the first pending job has been pending, ms; 0 without one. */
   oldestMs: number;
   hasFreeSlot: boolean;
+  /** A pending job and a free slot that may have it. */
+  hasFit: boolean;
+  /** Labels that pending jobs ask for, each set as one text; of the lanes that one look takes. */
+  lanes: string[];
   dispatcher: null | { status: string; since: number };
   executors: SeenExecutor[];
   /** The last quarter of an hour. */
@@ -157,6 +167,12 @@ function queueRules(s: Snapshot, settings: AlertSettings): Finding[] {
     const detail = `${waiting} ${free}; the dispatcher's status is ${status}.`;
     found.push(bad("queueStuck", "Jobs wait and none is assigned", detail));
   }
+  const unserved = s.lanes.filter((lane) => !isServed(lane, s.executors));
+  if (hasTaker && unserved.length > 0) {
+    const shown = unserved.slice(0, LANES_SHOWN).map((lane) => labelsOf(lane).join(", "));
+    const detail = `Nobody online who takes work carries all of: ${shown.join("; ")}.`;
+    found.push(bad("labelsMissing", "Jobs ask for labels that no executor carries", detail));
+  }
   const isPaused = s.dispatcher?.status === "paused";
   if (hasTaker && !isPaused && s.oldestMs >= settings.slowMs * CLEAR_SHARE) {
     const finding = bad("slowQueue", "Jobs wait long for a slot", waiting);
@@ -165,12 +181,19 @@ function queueRules(s: Snapshot, settings: AlertSettings): Finding[] {
   return found;
 }
 
-/** A pass that does not come, or slots that stay free beside jobs. A pause or a limit that operators set is no fault. */
+function isServed(lane: string, executors: readonly SeenExecutor[]): boolean {
+  return executors.some(({ takesWork, pool }) => takesWork && fits(lane, pool));
+}
+
+/**
+ * A pass that does not come, or slots that stay free beside jobs that fit them. A pause or a limit that
+ * operators set is no fault, nor are labels that no free slot has.
+ */
 function isStuck(s: Snapshot): boolean {
   const status = s.dispatcher?.status;
   if (status === "paused" || status === "needsRoom") return false;
   const isLate = s.dispatcher !== null && s.now - s.dispatcher.since > PASS_LATE_MS;
-  const isIdle = s.hasFreeSlot && s.assignedLately === 0 && s.oldestMs >= STUCK_MS;
+  const isIdle = s.hasFit && s.assignedLately === 0 && s.oldestMs >= STUCK_MS;
   return (status === "scheduled" && isLate) || isIdle;
 }
 

@@ -1,6 +1,8 @@
 import type { Doc } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
 import type { Snapshot } from "../domain/alerts.js";
+import { rest } from "../domain/dispatch.js";
+import { signature } from "../domain/labels.js";
 import * as RollUp from "../domain/rollup.js";
 import * as Clock from "../lib/clock.js";
 import { ALERT_EXECUTORS_MAX, HEALTH_COUNT_MAX } from "../protocol/limits.js";
@@ -11,6 +13,7 @@ import * as Credentials from "./credentials.js";
 import * as Metrics from "./metrics.js";
 import * as Outbox from "./outbox.js";
 import * as SelfAudit from "./selfAudit.js";
+import * as Lines from "./lines.js";
 import * as Slots from "./slots.js";
 import * as Zombies from "./zombies.js";
 
@@ -35,7 +38,7 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     now,
     pending: queue.pendingUpTo,
     oldestMs: queue.oldestPendingSince === null ? 0 : Math.max(0, now - queue.oldestPendingSince),
-    hasFreeSlot: (await Slots.first(ctx, 1)).length > 0,
+    ...(await line(ctx)),
     dispatcher: dispatcher === null ? null : { status: dispatcher.status, since: dispatcher.since },
     executors: await executors(ctx),
     recent,
@@ -52,6 +55,14 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     })),
     failedDeliveries: await Outbox.countFailed(ctx, hourAgo),
   };
+}
+
+/** What waits, and whether a free slot may have some of it. */
+async function line(ctx: QueryCtx): Promise<Pick<Snapshot, "hasFreeSlot" | "hasFit" | "lanes">> {
+  const { lanes } = await Lines.lanes(ctx, "");
+  const pools = await Lines.pools(ctx);
+  const hasFit = rest({ lanes, pools }) === "scheduled";
+  return { hasFreeSlot: pools.length > 0, hasFit, lanes };
 }
 
 /** What the minutes of the last quarter of an hour counted. */
@@ -116,6 +127,7 @@ async function see(
     presenceSince: row.presenceSince,
     // A limit that ends by itself is no fault.
     takesWork: Slots.isOpen({ ...row, isLoginBlocked: undefined }),
+    pool: signature(row.labels),
     unhealthy: row.unhealthy,
     ...(lease?.disk === undefined ? {} : { disk: lease.disk }),
   };

@@ -59,12 +59,12 @@ export async function status(ctx: QueryCtx): Promise<Rest> {
 
 /**
  * Net under the chain: starts it again if a scheduled pass never ran. A chain that waits for a fit
- * looks again.
+ * looks again. `since` stays that of the pass that did not run, so that passes which all fail are seen.
  */
 export async function revive(ctx: MutationCtx): Promise<void> {
   const row = await read(ctx);
   if (row?.status === "scheduled" && row.since + STALLED_MS < Clock.now()) {
-    await goOn(ctx, row, {});
+    await goOn(ctx, row, { since: row.since });
   }
   if (row?.status === "needsMatch") await goOn(ctx, row, {});
 }
@@ -74,18 +74,22 @@ export async function read(ctx: QueryCtx): Promise<Row | null> {
   return ctx.db.query("dispatcher").first();
 }
 
-async function goOn(ctx: MutationCtx, row: Row | null, turn: Partial<Turn>): Promise<void> {
-  const generation = await write(ctx, row, { ...turn, status: "scheduled" });
+async function goOn(
+  ctx: MutationCtx,
+  row: Row | null,
+  more: Partial<Turn> & { since?: number },
+): Promise<void> {
+  const generation = await write(ctx, row, { ...more, status: "scheduled" });
   await ctx.scheduler.runAfter(0, internal.dispatch.pass, { generation });
 }
 
 async function write(
   ctx: MutationCtx,
   row: Row | null,
-  change: Partial<Turn> & { status: Rest },
+  change: Partial<Turn> & { status: Rest; since?: number },
 ): Promise<number> {
   const generation = (row?.generation ?? 0) + 1;
-  const next = { ...change, generation, since: Clock.now() };
+  const next = { since: Clock.now(), ...change, generation };
   if (row === null) await ctx.db.insert("dispatcher", next);
   else await ctx.db.patch("dispatcher", row._id, next);
   return generation;

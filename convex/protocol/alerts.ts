@@ -14,6 +14,7 @@ export const RULE_NAMES = [
   "selfAudit",
   "zombie",
   "disk",
+  "labelsMissing",
   "credentials",
   "executorUnhealthy",
   "executorLost",

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
 import { DELIVERY_ATTEMPTS_MAX, DELIVERY_MS_MAX } from "../../convex/protocol/limits.js";
 import { auditEverything } from "./audit.js";
-import { codeOf, failed, finish, started, World } from "./world.js";
+import { codeOf, failed, finish, registration, started, World } from "./world.js";
 
 const MINUTE = 60_000;
 type Sent = { url: string; init: RequestInit; body: string };
@@ -60,6 +60,45 @@ describe("an alert", () => {
     expect(kinds()).toEqual(["opened", "resolved"]);
     await minute(2);
     expect(kinds()).toHaveLength(2);
+  });
+
+  test("a job whose label nobody carries → no page, but a milder alert that says which; gone once somebody does", async () => {
+    await world.executor("plain", 2, 900_000);
+    const job = { repository: "octo/hello", prompt: "Say hello", labels: ["gpu", "mac"] };
+    await world.t.mutation(internal.admin.submitJob, job);
+    await minute(10);
+    const [open, ...more] = await list();
+    expect(more).toEqual([]);
+    expect(open).toMatchObject({ rule: "labelsMissing", severity: "P3", status: "open" });
+    expect(open?.detail).toContain("gpu, mac");
+    const able = await world.executor("able", 1, 900_000);
+    const offered = { ...registration(1, 900_000), labels: ["mac", "gpu"] };
+    await able.mutation(api.executors.register, { registration: offered });
+    await minute(4);
+    expect(await list()).toMatchObject([{ rule: "labelsMissing", status: "resolved" }]);
+  });
+
+  test("passes that all fail → the audit and a page, though the net starts the chain each minute", async () => {
+    await world.executor("one", 1, 900_000);
+    await world.submit();
+    const ofDispatcher = async () => {
+      const { violations } = await world.t.query(internal.selfAudit.check, { part: "system" });
+      return violations.filter(({ id }) => id === "dispatcher");
+    };
+    await world.settle();
+    await world.t.run(async (ctx) => {
+      const row = await ctx.db.query("dispatcher").first();
+      if (row !== null)
+        await ctx.db.patch("dispatcher", row._id, { status: "scheduled", since: Date.now() });
+    });
+    for (let i = 0; i < 5; i += 1) {
+      // Time passes, the net looks, and no pass of its gets through.
+      vi.setSystemTime(Date.now() + MINUTE);
+      await world.t.mutation(internal.maintenance.reclaimExpired, {});
+      await world.t.mutation(internal.alerts.evaluate, {});
+    }
+    expect(await ofDispatcher()).toMatchObject([{ invariant: "dispatcherAwake" }]);
+    expect(await list()).toMatchObject([{ rule: "queueStuck", severity: "P1" }]);
   });
 
   test("an executor whose login fails → credentials, under its own key; a row that says the same is not written again", async () => {

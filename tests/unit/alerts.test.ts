@@ -23,11 +23,13 @@ const well: Snapshot = {
   pending: 0,
   oldestMs: 0,
   hasFreeSlot: true,
+  hasFit: true,
+  lanes: [""],
   dispatcher: { status: "needsJobs", since: NOW },
   executors: [
     {
       ...{ id: "e1", name: "one", presence: "online", presenceSince: NOW },
-      ...{ takesWork: true, unhealthy: null },
+      ...{ takesWork: true, unhealthy: null, pool: "gpu" },
     },
   ],
   recent: { ended: 10, failed: 1, reclaimed: 0 },
@@ -62,6 +64,21 @@ describe("the rules of alerts", () => {
       "slots are free beside jobs",
       { ...well, pending: 1, oldestMs: 6 * MINUTE, assignedLately: 0 },
       ["queueStuck"],
+    ],
+    [
+      "slots are free, and none fits a job: it waits for a named reason",
+      { ...well, pending: 1, oldestMs: 6 * MINUTE, assignedLately: 0, hasFit: false },
+      [],
+    ],
+    [
+      "jobs want labels that nobody carries",
+      { ...well, pending: 1, hasFit: false, lanes: ["gpu", "gpu\nmac"] },
+      ["labelsMissing"],
+    ],
+    [
+      "jobs want labels, and who carries them takes no work: said once, by the graver rule",
+      { ...withExecutor({ takesWork: false }), pending: 1, lanes: ["gpu", "mac"] },
+      ["noExecutor"],
     ],
     [
       "the pass does not come",
