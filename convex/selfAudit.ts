@@ -4,8 +4,15 @@ import { internalAction, internalMutation, internalQuery } from "./_generated/se
 import * as Clock from "./lib/clock.js";
 import { userQuery } from "./lib/functions.js";
 import * as SelfAudit from "./model/selfAudit.js";
-import { AUDIT_STALLED_MS, AUDIT_STEPS_MAX, AUDIT_VIOLATIONS_MAX } from "./protocol/limits.js";
 import {
+  AUDIT_STALLED_MS,
+  AUDIT_STEPS_MAX,
+  AUDIT_VIOLATIONS_MAX,
+  RECOUNT_STEPS_MAX,
+} from "./protocol/limits.js";
+import {
+  cursor,
+  type Cursor,
   INVARIANT_NAMES,
   INVARIANTS,
   invariant,
@@ -49,9 +56,9 @@ export const status = userQuery("viewer")({
 
 /** Checks one page of a part as it is now; cursor 0 is its beginning. */
 export const check = internalQuery({
-  args: { part: partName, cursor: v.optional(v.number()) },
+  args: { part: partName, cursor: v.optional(cursor) },
   returns: page,
-  handler: async (ctx, { part, cursor = 0 }) => SelfAudit.check(ctx, part, cursor),
+  handler: async (ctx, { part, cursor: from = 0 }) => SelfAudit.check(ctx, part, from),
 });
 
 // -- rounds --
@@ -91,7 +98,7 @@ export const step = internalMutation({
     );
     const now = Clock.now();
     const steps = row.steps + 1;
-    const isCut = !seen.isDone && steps >= AUDIT_STEPS_MAX;
+    const isCut = !seen.isDone && steps >= stepsMax(at);
     const left = sentences(at, isCut, seen.unchecked);
     const round = {
       ...{ generation, startedAt: row.startedAt, stepAt: now },
@@ -118,6 +125,11 @@ function sentences(part: Part, isCut: boolean, unchecked: string | undefined): s
   return unchecked === undefined ? cut : [...cut, unchecked];
 }
 
+/** Pages of a part in a round. */
+function stepsMax(part: Part): number {
+  return part === "counters" ? RECOUNT_STEPS_MAX : AUDIT_STEPS_MAX;
+}
+
 function partAfter(part: Part): (typeof PARTS)[number] | null {
   return PARTS[PARTS.findIndex((p) => p === part) + 1] ?? null;
 }
@@ -138,17 +150,17 @@ export const run = internalAction({
     const unchecked: string[] = [];
     let checked = 0;
     for (const part of [...PARTS, "everything"] as const) {
-      let cursor = 0;
+      let from: Cursor = 0;
       let isDone = false;
-      for (let steps = 0; !isDone && steps < AUDIT_STEPS_MAX; steps += 1) {
+      for (let steps = 0; !isDone && steps < stepsMax(part); steps += 1) {
         const seen: typeof page.type = await ctx.runQuery(internal.selfAudit.check, {
           part,
-          cursor,
+          cursor: from,
         });
         violations.push(...seen.violations);
         checked += seen.checked;
         unchecked.push(...sentences(part, false, seen.unchecked));
-        ({ cursor, isDone } = seen);
+        ({ cursor: from, isDone } = seen);
       }
       unchecked.push(...sentences(part, !isDone, undefined));
     }

@@ -118,6 +118,7 @@ import type * as model_outbox from "../model/outbox.js";
 import type * as model_outcomes from "../model/outcomes.js";
 import type * as model_places from "../model/places.js";
 import type * as model_rateLimits from "../model/rateLimits.js";
+import type * as model_recount from "../model/recount.js";
 import type * as model_retention from "../model/retention.js";
 import type * as model_schedules from "../model/schedules.js";
 import type * as model_secondFactors from "../model/secondFactors.js";
@@ -276,6 +277,7 @@ declare const fullApi: ApiFromModules<{
   "model/outcomes": typeof model_outcomes;
   "model/places": typeof model_places;
   "model/rateLimits": typeof model_rateLimits;
+  "model/recount": typeof model_recount;
   "model/retention": typeof model_retention;
   "model/schedules": typeof model_schedules;
   "model/secondFactors": typeof model_secondFactors;

@@ -1,7 +1,7 @@
 import { defineTable } from "convex/server";
 import { v } from "convex/values";
 import { alertRow, alertSettings, deliveryStatus, messageKind } from "../protocol/alerts.js";
-import { part, verdict, violation } from "../protocol/selfAudit.js";
+import { cursor, part, verdict, violation } from "../protocol/selfAudit.js";
 import { retentionDays, retentionKind, retentionRun, rowCounts } from "../protocol/retention.js";
 import { bucket, level, sample } from "../protocol/metrics.js";
 
@@ -58,7 +58,7 @@ export const watchTables = {
     generation: v.number(),
     /** Where the round stands; null between rounds. */
     part: v.union(part, v.null()),
-    cursor: v.number(),
+    cursor,
     steps: v.number(),
     startedAt: v.number(),
     stepAt: v.number(),

@@ -28,16 +28,14 @@ const TERMINAL = ["succeeded", "failed", "canceled"] as const;
  * of their attempts are large. A transaction's events share a timestamp; the cursor stands within it.
  */
 export async function read(ctx: QueryCtx, after: Cursor): Promise<Piece> {
-  const events = await next(ctx, after);
+  const events = await following(ctx, after, ROLLUP_EVENTS_MAX);
   const piece: Piece = { facts: [], moves: {}, cursor: after, isDone: true };
   let chars = 0;
   for (const [i, event] of events.entries()) {
     const told = await factsOf(ctx, event);
     piece.facts.push(...told.facts);
     move(piece.moves, event);
-    // A placeholder is read only by the transaction that wrote it.
-    if (typeof event.ts !== "bigint") throw new Error("An event is read by its own transaction");
-    piece.cursor = { ts: event.ts, creationTime: event._creationTime };
+    piece.cursor = placeOf(event);
     chars += told.chars;
     if (chars >= ROLLUP_REPORT_CHARS_MAX && i < events.length - 1) {
       return { ...piece, isDone: false };
@@ -47,17 +45,28 @@ export async function read(ctx: QueryCtx, after: Cursor): Promise<Piece> {
 }
 
 /** The events after a place: the rest of its transaction, then later ones. */
-async function next(ctx: QueryCtx, { ts, creationTime }: Cursor): Promise<Doc<"events">[]> {
+export async function following(
+  ctx: QueryCtx,
+  { ts, creationTime }: Cursor,
+  limit: number,
+): Promise<Doc<"events">[]> {
   const rest = await ctx.db
     .query("events")
     .withIndex("by_commit", (q) => q.eq("ts", ts).gt("_creationTime", creationTime))
-    .take(ROLLUP_EVENTS_MAX);
-  if (rest.length === ROLLUP_EVENTS_MAX) return rest;
+    .take(limit);
+  if (rest.length === limit) return rest;
   const later = await ctx.db
     .query("events")
     .withIndex("by_commit", (q) => q.gt("ts", ts))
-    .take(ROLLUP_EVENTS_MAX - rest.length);
+    .take(limit - rest.length);
   return [...rest, ...later];
+}
+
+/** The place of an event in the stream. */
+export function placeOf({ ts, _creationTime }: Doc<"events">): Cursor {
+  // A placeholder is read only by the transaction that wrote it.
+  if (typeof ts !== "bigint") throw new Error("An event is read by its own transaction");
+  return { ts, creationTime: _creationTime };
 }
 
 /** What an event adds to the counts, and how much text had to be read for it. */
@@ -145,7 +154,7 @@ function countable(tokens: Tokens | undefined): Tokens {
 }
 
 /** Counts a job out of the state it left and into the one it reached; terminal states are not counted. */
-function move(moves: Record<string, number>, { from, to }: Doc<"events">): void {
+export function move(moves: Record<string, number>, { from, to }: Doc<"events">): void {
   const add = (row: string, by: number) => {
     if (row === "none" || TERMINAL.some((kind) => kind === row)) return;
     const state = STATE_OF_ROW[row] ?? row;

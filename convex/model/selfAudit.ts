@@ -13,15 +13,13 @@ import {
   AUDIT_ROWS_PAGE,
   AUDIT_SEEN_ATTEMPTS,
   LOG_CHUNKS_PER_LOG_MAX,
-  RECOUNT_MAX,
 } from "../protocol/limits.js";
-import type { Page, Part, Verdict, Violation } from "../protocol/selfAudit.js";
+import type { Cursor, Page, Part, Verdict, Violation } from "../protocol/selfAudit.js";
 import * as Dependencies from "./dependencies.js";
-import * as Facts from "./facts.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
-import * as Metrics from "./metrics.js";
 import * as Outbox from "./outbox.js";
+import * as Recount from "./recount.js";
 import * as Slots from "./slots.js";
 
 /** Reads pages of rows and has domain/invariants check them; within a page all is of one moment. */
@@ -31,12 +29,20 @@ const ENDED_MS = 20 * 60_000;
 const LIVE_KINDS = JOB_STATE_KINDS.filter((kind) => !isTerminal(kind));
 
 /** Checks one page of a part; cursor 0 is its beginning. */
-export async function check(ctx: QueryCtx, part: Part, cursor: number): Promise<Page> {
+export async function check(ctx: QueryCtx, part: Part, at: Cursor): Promise<Page> {
+  if (part === "counters") return counters(ctx, at);
+  if (typeof at === "number") return checkRows(ctx, part, at);
+  throw new Error(`Part ${part} has no cursor of a recount`);
+}
+
+async function checkRows(
+  ctx: QueryCtx,
+  part: Exclude<Part, "counters">,
+  cursor: number,
+): Promise<Page> {
   switch (part) {
     case "system":
       return whole(await system(ctx));
-    case "counters":
-      return counters(ctx);
     case "outbox":
       return whole(await outbox(ctx));
     case "executors":
@@ -63,10 +69,6 @@ function whole(violations: Violation[]): Page {
   return { checked: 1, violations, cursor: 0, isDone: true };
 }
 
-function left(unchecked: string): Page {
-  return { checked: 0, violations: [], cursor: 0, isDone: true, unchecked };
-}
-
 async function system(ctx: QueryCtx): Promise<Violation[]> {
   const dispatchers = await ctx.db.query("dispatcher").take(2);
   const timers = await ctx.db.query("timer").take(2);
@@ -84,32 +86,16 @@ async function system(ctx: QueryCtx): Promise<Violation[]> {
   return Invariants.checkSystem(seen, Clock.now());
 }
 
-/**
- * Compares the counters of live jobs with a recount of the same moment: they stand for the events up
- * to the roll-up's cursor, so what came after is added. One transaction must see all of it: beyond
- * RECOUNT_MAX jobs of a state, or while the roll-up is behind by more than one piece, the page says that
- * it checked nothing, and why.
- */
-async function counters(ctx: QueryCtx): Promise<Page> {
-  const row = await Metrics.progress(ctx);
+/** A step of comparing the counters of live jobs with a recount of the same moment. */
+async function counters(ctx: QueryCtx, cursor: Cursor): Promise<Page> {
+  const from = typeof cursor === "number" ? await Recount.begin(ctx) : cursor;
   // Nothing was counted yet, so nothing can be wrong.
-  if (row === null) return whole([]);
-  const { moves, isDone } = await Facts.read(ctx, Metrics.cursorOf(row));
-  if (!isDone) return left("Counters: the roll-up of metrics is behind.");
-  const counted = { ...row.states };
-  for (const [state, by] of Object.entries(moves)) counted[state] = (counted[state] ?? 0) + by;
-  const recount: Record<string, number> = {};
-  for (const kind of LIVE_KINDS) {
-    const jobs = await ctx.db
-      .query("jobs")
-      .withIndex("by_state", (q) => q.eq("state.kind", kind))
-      .take(RECOUNT_MAX + 1);
-    if (jobs.length > RECOUNT_MAX) {
-      return left(`Counters: more than ${RECOUNT_MAX} jobs are ${kind}, too many for one recount.`);
-    }
-    recount[kind] = jobs.length;
-  }
-  return whole(Invariants.checkCounters(counted, recount));
+  if (from === null) return whole([]);
+  const { recount, isDone } = await Recount.step(ctx, from);
+  const checked = Math.max(0, Recount.total(recount) - Recount.total(from));
+  const page = { checked, cursor: recount, isDone };
+  const { counters: counted, counts } = recount;
+  return { ...page, violations: isDone ? Invariants.checkCounters(counted, counts) : [] };
 }
 
 async function outbox(ctx: QueryCtx): Promise<Violation[]> {

@@ -323,8 +323,11 @@ export const AUDIT_STEPS_MAX = 500;
 export const AUDIT_VIOLATIONS_MAX = 50;
 /** A round that has not moved for this long has died. */
 export const AUDIT_STALLED_MS = 5 * 60_000;
-/** Jobs of a state up to which counters are recounted in one transaction. */
-export const RECOUNT_MAX = 1_000;
+/** Jobs that one step of a recount counts, and events since the step before that it takes account of. */
+export const RECOUNT_JOBS = 1_000;
+export const RECOUNT_EVENTS = 200;
+/** Steps of a recount in a round: enough for some five million live jobs. */
+export const RECOUNT_STEPS_MAX = 5_000;
 /** Chunks of one log that an audit of everything reads at once. */
 export const LOG_CHUNKS_PER_LOG_MAX = 64;
 

@@ -47,11 +47,29 @@ export const PARTS = [
 export const part = v.union(...PARTS.map((p) => v.literal(p)), v.literal("everything"));
 export type Part = Infer<typeof part>;
 
+/** How far a recount of live jobs is: see model/recount. */
+export const recount = v.object({
+  /** Place in the stream of events up to which both are right. */
+  ts: v.int64(),
+  creationTime: v.number(),
+  /** Jobs by state: as the roll-up counts them, and as they were counted again so far. */
+  counters: v.record(v.string(), v.number()),
+  counts: v.record(v.string(), v.number()),
+  /** State that is being counted, by its number, and the creation time of its last counted job. */
+  kind: v.number(),
+  after: v.number(),
+});
+export type Recount = Infer<typeof recount>;
+
+/** Where a page begins: a time of creation or ending, or how far the recount is; 0 is a part's beginning. */
+export const cursor = v.union(v.number(), recount);
+export type Cursor = Infer<typeof cursor>;
+
 /** What looking at one page of rows showed; `cursor` is where the next one begins. */
 export const page = v.object({
   checked: v.number(),
   violations: v.array(violation),
-  cursor: v.number(),
+  cursor,
   isDone: v.boolean(),
   /** What could not be checked, and why: a sentence. */
   unchecked: v.optional(v.string()),

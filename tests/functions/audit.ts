@@ -1,6 +1,6 @@
 import type { TestConvex } from "convex-test";
 import { internal } from "../../convex/_generated/api.js";
-import { PARTS, type Violation } from "../../convex/protocol/selfAudit.js";
+import { type Cursor, type Page, PARTS, type Violation } from "../../convex/protocol/selfAudit.js";
 import type schema from "../../convex/schema.js";
 
 /** Pages after which an audit of a test's world has gone wrong. */
@@ -13,10 +13,10 @@ const PAGES_MAX = 1_000;
 export async function auditEverything(t: Pick<TestConvex<typeof schema>, "query">) {
   const violations: Violation[] = [];
   for (const part of [...PARTS, "everything"] as const) {
-    let cursor = 0;
+    let cursor: Cursor = 0;
     for (let pages = 0; ; pages += 1) {
       if (pages === PAGES_MAX) throw new Error(`The audit of ${part} does not end`);
-      const page = await t.query(internal.selfAudit.check, { part, cursor });
+      const page: Page = await t.query(internal.selfAudit.check, { part, cursor });
       violations.push(...page.violations);
       if (page.isDone) break;
       cursor = page.cursor;

@@ -18,7 +18,7 @@ import * as Controls from "../../convex/model/controls.js";
 import * as Gates from "../../convex/model/gates.js";
 import * as Lines from "../../convex/model/lines.js";
 import * as SelfAudit from "../../convex/model/selfAudit.js";
-import { PARTS, type Page, type Violation } from "../../convex/protocol/selfAudit.js";
+import { type Cursor, PARTS, type Page, type Violation } from "../../convex/protocol/selfAudit.js";
 import type { Document, Transaction } from "../../embedded/engine/transaction.js";
 import { type Call, NOBODY, type QueueBackend } from "./queueBackend.js";
 import { readerOf } from "./queueReader.js";
@@ -194,7 +194,7 @@ export class Auditor {
 
   async #whole(parts: readonly Page_[]): Promise<void> {
     for (const part of parts) {
-      let cursor = 0;
+      let cursor: Cursor = 0;
       for (let pages = 0; ; pages += 1) {
         if (pages === PAGES_MAX) throw new Violated(`The audit of ${part} does not end.`);
         const args = { part, cursor };
