@@ -3,27 +3,18 @@ import type { Resume } from "../convex/protocol/checkpoint.js";
 import type { AttemptReport, Outcome } from "../convex/protocol/job.js";
 import { TIMEOUT_MS_DEFAULT } from "../convex/protocol/limits.js";
 import type { LogEntry } from "../convex/protocol/log.js";
+import { runAttemptCli } from "./attemptCli.js";
 import {
   failed,
   hasCode,
   isStale,
-  outcomeOf,
   redactOutcome,
+  stoppedOutcome,
   type StopReason,
 } from "./attemptEnding.js";
 import type { Backend } from "./backend.js";
-import {
-  type AttemptContext,
-  checkOut,
-  checkpointerOf,
-  goOnFrom,
-  tellResumption,
-} from "./attemptSource.js";
+import { type AttemptContext, checkOut, checkpointerOf, goOnFrom } from "./attemptSource.js";
 import type { Checkpointer } from "./checkpoint.js";
-import { buildCommand } from "./claude/command.js";
-import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
-import { runCli } from "./claude/process.js";
-import { parseLine, toLogEntries } from "./claude/stream.js";
 import { type Clock, pause } from "./clock.js";
 import { collect } from "./collecting.js";
 import type { CliLogin } from "./config.js";
@@ -53,6 +44,8 @@ export type AttemptDependencies = {
     isLoginMissing?: boolean;
     searchPath: string;
     isRoot: boolean;
+    /** A CLI that says and answers nothing for this long is stopped. */
+    answerMs: number;
   };
 };
 
@@ -145,6 +138,12 @@ class Steps {
       mark: (text) => {
         this.#mark(text);
       },
+      write: (entry) => {
+        this.#write(entry);
+      },
+      enter: (phase, more) => {
+        this.#enter(phase, more);
+      },
       heed: (error, event) => {
         this.#heed(error, event);
       },
@@ -192,7 +191,11 @@ class Steps {
     if (resume !== undefined && restored === undefined) return this.#stopped() ?? "unusable";
     const sessionId = resume?.sessionId ?? work.sessionId;
     this.#checkpoints = checkpointerOf(this.#context, workspace, { sessionId, restored });
-    const outcome = await this.#runCli({ ...work, sessionId }, workspace, resume);
+    const outcome = await runAttemptCli(this.#context, {
+      ...{ work: { ...work, sessionId }, workspace, resume, checkpoints: this.#checkpoints },
+      onSteering: () => undefined,
+      onTaken: () => undefined,
+    });
     if (outcome === "unusable") return outcome;
     if (outcome.kind === "failed") await this.#checkpoints.flush(LAST_CHECKPOINT_MS);
     this.#checkpoints.stop();
@@ -208,74 +211,6 @@ class Steps {
   async leave(): Promise<void> {
     await this.#checkpoints?.flush(LAST_CHECKPOINT_MS);
     this.#checkpoints?.stop();
-  }
-
-  /** "unusable": the CLI did not take up the session it was to go on with. */
-  async #runCli(
-    work: Work,
-    workspace: Workspace,
-    resume: Resume | undefined,
-  ): Promise<Outcome | "unusable"> {
-    const { clock, cli, redactor } = this.#deps;
-    if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
-    const command = buildCommand({
-      ...cli,
-      login: await this.#login(),
-      file: cli.file,
-      work,
-      folders: workspace,
-      marker: workspace.marker,
-      isResumed: resume !== undefined,
-    });
-    let facts: Facts = NO_FACTS;
-    const stderr = redactor.stream();
-    const startedAt = clock.monotonic();
-    const run = await runCli(command, {
-      marker: workspace.marker,
-      clock,
-      signal: this.#signal,
-      onSpawn: () => {
-        this.#enter("running", { spawnedAt: clock.now() });
-      },
-      onLine: (line) => {
-        if (this.#checkpoints?.onLine(line) === true) return;
-        const event = parseLine(line);
-        if (event.type === "init" && facts.sessionId === undefined && resume !== undefined) {
-          void tellResumption(this.#context, resume);
-        }
-        facts = observe(facts, event);
-        for (const entry of toLogEntries(event, clock.now())) this.#write(entry);
-      },
-      onStderr: (piece) => {
-        this.#writeLines(stderr.push(piece));
-      },
-    });
-    this.#writeLines(stderr.end());
-    const cliMs = Math.round(clock.monotonic() - startedAt);
-    Object.assign(this.#report, reportOf(run, facts), { cliMs });
-    if (run.droppedLines > 0) this.#mark(`${run.droppedLines} events were too long to be read`);
-    if (run.sweptProcesses > 0) this.#mark(`${run.sweptProcesses} left-over processes ended`);
-    if (!run.isClean) this.#deps.logger.error("processesLeft", { ...this.#held });
-    const stopped = this.#stopped();
-    if (stopped !== undefined || resume === undefined || facts.sessionId !== undefined) {
-      return stopped ?? classify(run, facts);
-    }
-    this.#checkpoints?.stop();
-    await tellResumption(
-      this.#context,
-      resume,
-      `the CLI did not take up its session. ${run.stderr}`,
-    );
-    return "unusable";
-  }
-
-  /** The machine's own login; the deployment's where the machine has none. */
-  async #login(): Promise<CliLogin> {
-    const { login, isLoginMissing } = this.#deps.cli;
-    const issued = isLoginMissing === true ? await this.#secrets.get("claude") : null;
-    if (issued === null) return login;
-    const { form, secret } = issued;
-    return form === "apiKey" ? { ...login, apiKey: secret } : { ...login, oauthToken: secret };
   }
 
   readonly failInternally = (error: unknown): Outcome => {
@@ -356,19 +291,11 @@ class Steps {
 
   /** The outcome that the first stop asks for. */
   #stopped(): Outcome | undefined {
-    if (!this.#signal.aborted) return undefined;
-    // Only `stop` aborts, always with a StopReason.
-    return outcomeOf(this.#signal.reason as StopReason);
+    return stoppedOutcome(this.#signal);
   }
 
   #mark(text: string): void {
     this.#write({ at: this.#deps.clock.now(), kind: "marker", text });
-  }
-  #writeLines(text: string): void {
-    const at = this.#deps.clock.now();
-    for (const line of text.split("\n")) {
-      if (line !== "") this.#write({ at, kind: "stderr", text: line });
-    }
   }
   #write(entry: LogEntry): void {
     const { redactor } = this.#deps;

@@ -19,7 +19,7 @@ export type StopReason =
   | "abandon";
 
 /** The outcome that a stop asks for. */
-export function outcomeOf(reason: StopReason): Outcome {
+function outcomeOf(reason: StopReason): Outcome {
   switch (reason) {
     case "cancel":
       return { kind: "canceled" };
@@ -31,6 +31,13 @@ export function outcomeOf(reason: StopReason): Outcome {
     case "abandon":
       return failed("leaseExpired", "The executor could not renew its lease in time.");
   }
+}
+
+/** The outcome that the first stop of an attempt asks for; undefined: nobody stopped it. */
+export function stoppedOutcome(signal: AbortSignal): Outcome | undefined {
+  if (!signal.aborted) return undefined;
+  // Only an attempt's `stop` aborts it, always with a StopReason.
+  return outcomeOf(signal.reason as StopReason);
 }
 
 /** Whether a call was refused because the attempt is no longer ours. */

@@ -1,8 +1,9 @@
 import type { Resume } from "../convex/protocol/checkpoint.js";
 import type { HeldAttempt, Work } from "../convex/protocol/executor.js";
 import type { AttemptReport, Outcome } from "../convex/protocol/job.js";
+import type { LogEntry } from "../convex/protocol/log.js";
 import type { AttemptDependencies } from "./attempt.js";
-import { describe, failed, outcomeOf, type StopReason } from "./attemptEnding.js";
+import { describe, failed, stoppedOutcome } from "./attemptEnding.js";
 import { type Baseline, type GitTools, takeBaseline } from "./changes.js";
 import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
 import { prepareTree } from "./checkpointTree.js";
@@ -24,6 +25,9 @@ export type AttemptContext = {
   startedAt: number;
   /** Writes a line into the job's log. */
   mark: (text: string) => void;
+  write: (entry: LogEntry) => void;
+  /** Tells the backend which phase began; nothing waits for the answer. */
+  enter: (phase: "running" | "collecting", more?: { spawnedAt?: number }) => void;
   /** Logs an error; a stale token ends the attempt. */
   heed: (error: unknown, event: string) => void;
 };
@@ -143,10 +147,4 @@ export function gitTools(context: AttemptContext, workspace: Workspace, ms?: num
     marker: { [MARKER_VARIABLE]: workspace.marker },
     signal: ms === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(ms)]),
   };
-}
-
-function stoppedOutcome(signal: AbortSignal): Outcome | undefined {
-  if (!signal.aborted) return undefined;
-  // Only an attempt's `stop` aborts it, always with a StopReason.
-  return outcomeOf(signal.reason as StopReason);
 }

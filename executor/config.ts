@@ -21,6 +21,10 @@ const HEARTBEAT_MS_MIN = 100;
 /** A lease must outlive this many missed heartbeats, or one slow answer ends every attempt. */
 const HEARTBEATS_PER_LEASE_MIN = 2;
 const DRAIN_MS_MAX = 24 * 60 * 60_000;
+/** The CLI answers within milliseconds; the rest is for machines that are busy, and for its start. */
+const ANSWER_MS_DEFAULT = 2 * 60_000;
+const ANSWER_MS_MIN = 1_000;
+const ANSWER_MS_MAX = 60 * 60_000;
 
 type Variable = { schema: z.ZodMiniType<unknown, string>; allowed: string; secret?: true };
 
@@ -73,6 +77,7 @@ const VARIABLES = {
   LOG_LEVEL: choice(LOG_LEVELS),
   DEBUG: text("any text; set means LOG_LEVEL=debug", /^/),
   CLAUDE_BIN: folder,
+  CLI_ANSWER_TIME: whole(ANSWER_MS_MIN, ANSWER_MS_MAX),
   ANTHROPIC_BASE_URL: url,
   ANTHROPIC_API_KEY: secret("an API key without spaces"),
   CLAUDE_CODE_OAUTH_TOKEN: secret("a token without spaces"),
@@ -133,6 +138,7 @@ export function parseConfig(environment: Environment) {
     port: get("PORT") ?? 8080,
     logLevel: get("LOG_LEVEL") ?? (get("DEBUG") === undefined ? "info" : "debug"),
     claudeBin: get("CLAUDE_BIN"),
+    answerMs: get("CLI_ANSWER_TIME") ?? ANSWER_MS_DEFAULT,
     login: readLogin(environment),
     localRepositories: Object.freeze(get("LOCAL_REPOSITORIES") ?? []),
     gitHosts: Object.freeze(get("GIT_HOSTS") ?? ["github.com"]),

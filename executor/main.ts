@@ -236,6 +236,7 @@ function supervise(options: {
       isLoginMissing: health.login.kind === "none",
       searchPath,
       isRoot: process.getuid?.() === 0,
+      answerMs: config.answerMs,
     },
   };
   return createSupervisor({

@@ -64,6 +64,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   apiError: again(5 * SECOND, 5 * MINUTE, 6),
   apiRejected: final,
   cliKilled: again(SECOND, 30 * SECOND, 2),
+  stalled: again(SECOND, 30 * SECOND, 2),
   cliError: anew(again(5 * SECOND, MINUTE, null)),
   timedOut: again(5 * SECOND, MINUTE, 2),
   maxTurns: final,

@@ -47,6 +47,8 @@ export const FAILURE_REASONS = [
   "apiError",
   "apiRejected",
   "cliKilled",
+  /** It said nothing and answered nothing. */
+  "stalled",
   "cliError",
   "timedOut",
   "maxTurns",

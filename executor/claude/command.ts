@@ -1,6 +1,7 @@
 import type { Work } from "../../convex/protocol/executor.js";
 import type { CliLogin } from "../config.js";
 import { MARKER_VARIABLE } from "../processTree.js";
+import type { Message } from "./control.js";
 import { loginEnvironment } from "./credentials.js";
 
 /** What is run: nothing of it is interpreted by a shell, nothing of our environment is inherited. */
@@ -9,7 +10,8 @@ export type CliCommand = Readonly<{
   args: readonly string[];
   env: Readonly<Record<string, string>>;
   cwd: string;
-  stdin: string;
+  /** What is said first, over stdin; undefined: the session goes on by itself. */
+  opening: Message | undefined;
 }>;
 
 type CommandInput = {
@@ -30,8 +32,8 @@ const API_RETRIES = "3";
 const COMMITTER = { name: "Fondation", email: "fondation@localhost" };
 
 /**
- * The call of the CLI (pure). The prompt goes in as text: the process then ends by itself after its
- * one result, and SIGINT ends a running tool with it. Steering over stream-json is not needed here.
+ * The call of the CLI. The prompt goes in over stdin, which stays open: people steer the run by it, and
+ * closing it after the last result ends the process.
  */
 export function buildCommand(input: CommandInput): CliCommand {
   const { work, folders } = input;
@@ -40,7 +42,8 @@ export function buildCommand(input: CommandInput): CliCommand {
     args: buildArguments(work, input.isResumed === true),
     cwd: folders.repo,
     // A session that was cut off has its prompt.
-    stdin: input.isResumed === true ? "" : asPrompt(work.prompt),
+    opening:
+      input.isResumed === true ? undefined : { id: work.sessionId, text: asPrompt(work.prompt) },
     env: {
       PATH: input.searchPath,
       HOME: folders.home,
@@ -70,13 +73,14 @@ export function buildCommand(input: CommandInput): CliCommand {
 function buildArguments(work: CommandInput["work"], isResumed: boolean): string[] {
   const { model, maxTurns, maxBudgetUsd } = work.limits;
   const args = ["-p", "--output-format", "stream-json", "--verbose"];
+  // What people say comes back when it is taken up.
+  args.push("--input-format", "stream-json", "--replay-user-messages");
   // The clone's own settings, hooks and MCP servers stay off: they would run with our login.
   args.push("--setting-sources", "user", "--strict-mcp-config");
   args.push("--dangerously-skip-permissions");
   // The transcript comes on stdout too: what a checkpoint needs, without trusting the run's files.
   args.push("--session-mirror");
-  if (isResumed) args.push("--resume", work.sessionId, "--input-format", "stream-json");
-  else args.push("--session-id", work.sessionId);
+  args.push(isResumed ? "--resume" : "--session-id", work.sessionId);
   // As one word: a value that begins with a dash stays a value.
   if (model !== undefined) args.push(`--model=${model}`);
   if (maxTurns !== undefined) args.push(`--max-turns=${maxTurns}`);

@@ -47,8 +47,11 @@ export function observe(facts: Facts, event: ClaudeEvent): Facts {
         windows: [...others, { window, status, ...reset }].slice(-USAGE_WINDOWS_MAX),
       };
     }
-    case "result":
-      return { ...facts, result: event.result };
+    case "result": {
+      // One a turn: the sums run over the process, the count of turns does not.
+      const turns = (facts.result?.turns ?? 0) + event.result.turns;
+      return { ...facts, result: { ...event.result, turns } };
+    }
     case "toolResults":
     case "apiRetry":
     case "modelFallback":
@@ -68,6 +71,9 @@ export function classify(run: CliRun, facts: Facts): Outcome {
     return failed("outputTooLarge", "The CLI wrote more output than one attempt may.");
   }
   const { result } = facts;
+  if (run.isStalled) {
+    return failed("stalled", "The CLI said nothing and answered nothing, and was ended.");
+  }
   if (result === undefined) return classifyWithoutResult(run);
   if (!result.isError) return classifyCompleted(result);
   const reason = reasonOf(result, facts);

@@ -2,9 +2,10 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { access } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
-import { type Clock, within } from "../clock.js";
+import { within } from "../clock.js";
 import { signalProcess, sweepProcesses } from "../processTree.js";
 import type { CliCommand } from "./command.js";
+import { Conversation, type ConversationOptions, type Steering } from "./conversation.js";
 import { createLineSplitter } from "./lines.js";
 
 /** How the CLI's process ended, as the operating system tells it. */
@@ -22,6 +23,10 @@ export type CliRun = {
   stderr: string;
   /** It wrote more than an attempt may. */
   isOutputTooLarge: boolean;
+  /** It neither said anything nor answered for as long as it may. */
+  isStalled: boolean;
+  /** A person asked it to end early. */
+  isStopAsked: boolean;
   droppedLines: number;
   /** Processes that had to be killed after the CLI was gone. */
   sweptProcesses: number;
@@ -29,12 +34,12 @@ export type CliRun = {
   isClean: boolean;
 };
 
-type RunOptions = {
+type RunOptions = Omit<ConversationOptions, "opening"> & {
   marker: string;
-  clock: Clock;
   /** Aborted: the stop ladder begins. */
   signal: AbortSignal;
-  onSpawn: () => void;
+  onSpawn: (steering: Steering) => void;
+  /** Events; lines of the control protocol are not among them. */
   onLine: (line: string) => void;
   onStderr: (piece: string) => void;
 };
@@ -44,7 +49,7 @@ const LINE_CHARS_MAX = 16 * 1024 * 1024;
 /** Everything one run may write to stdout. */
 const OUTPUT_BYTES_MAX = 512 * 1024 * 1024;
 const STDERR_CHARS_MAX = 8 * 1024;
-/** SIGINT lets the CLI end its tools and write a result; measured at 0.3 s. */
+/** Told to interrupt, the CLI ends its tools and writes a result; measured at 0.3 s. */
 const INTERRUPT_MS = 3_000;
 const TERMINATE_MS = 1_000;
 const KILL_MS = 5_000;
@@ -53,8 +58,11 @@ const PIPE_CLOSE_MS = 1_000;
 
 /** Runs the CLI to its end. When it resolves, no process of the attempt is left. Never rejects. */
 export async function runCli(command: CliCommand, options: RunOptions): Promise<CliRun> {
-  const output = { stderr: "", bytes: 0, isTooLarge: false };
-  const lines = createLineSplitter(LINE_CHARS_MAX, options.onLine);
+  const facts = { stderr: "", bytes: 0, isTooLarge: false, isStalled: false, isStopAsked: false };
+  let talk: Conversation | undefined;
+  const lines = createLineSplitter(LINE_CHARS_MAX, (line) => {
+    if (talk?.onLine(line) !== true) options.onLine(line);
+  });
   const stop = new AbortController();
   const stopSignal = AbortSignal.any([options.signal, stop.signal]);
   let exit: CliExit;
@@ -66,49 +74,77 @@ export async function runCli(command: CliCommand, options: RunOptions): Promise<
       stdio: ["pipe", "pipe", "pipe"],
     });
     child.stdout.on("data", (piece: Buffer) => {
-      output.bytes += piece.length;
-      output.isTooLarge = output.bytes > OUTPUT_BYTES_MAX;
-      if (output.isTooLarge) stop.abort();
+      facts.bytes += piece.length;
+      facts.isTooLarge = facts.bytes > OUTPUT_BYTES_MAX;
+      if (facts.isTooLarge) stop.abort();
       else lines.push(piece);
     });
     child.stderr.setEncoding("utf8").on("data", (piece: string) => {
-      output.stderr = (output.stderr + piece).slice(-STDERR_CHARS_MAX);
+      facts.stderr = (facts.stderr + piece).slice(-STDERR_CHARS_MAX);
       options.onStderr(piece);
     });
-    // The CLI may end without having read all of the prompt; its exit tells why.
-    child.stdin.on("error", () => undefined).end(command.stdin);
-    exit = await untilGone(child, { ...options, command, stopSignal });
+    talk = converse(child, { ...options, opening: command.opening }, (why) => {
+      facts.isStalled ||= why === "stalled";
+      stop.abort();
+    });
+    const isStuck = (): boolean => stop.signal.aborted && !facts.isTooLarge;
+    exit = await untilGone(child, { ...options, command, stopSignal, talk, isStuck });
   } catch (error) {
     // Arguments that are too long make spawn throw.
     exit = { kind: "notSpawned", message: String(error) };
   }
+  talk?.end();
   lines.end();
   const swept = await sweepProcesses(options.marker, options.clock);
   return {
     exit,
-    stderr: output.stderr,
-    isOutputTooLarge: output.isTooLarge,
+    stderr: facts.stderr,
+    isOutputTooLarge: facts.isTooLarge,
+    isStalled: facts.isStalled,
+    isStopAsked: talk?.isStopAsked ?? false,
     droppedLines: lines.dropped,
     sweptProcesses: swept.killed,
     isClean: swept.isClean,
   };
 }
 
+function converse(
+  child: Child,
+  options: ConversationOptions,
+  onStuck: (why: "stalled" | "lingering") => void,
+): Conversation {
+  // The CLI may end without having read all of it; its exit tells why.
+  const stdin = child.stdin.on("error", () => undefined);
+  return new Conversation(options, {
+    write: (line) => {
+      if (stdin.writable) stdin.write(line);
+    },
+    close: () => stdin.end(),
+    onStuck,
+  });
+}
+
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
-type WaitOptions = RunOptions & { command: CliCommand; stopSignal: AbortSignal };
+type WaitOptions = RunOptions & {
+  command: CliCommand;
+  stopSignal: AbortSignal;
+  talk: Conversation;
+  /** It does not listen any more. */
+  isStuck: () => boolean;
+};
 
 async function untilGone(child: Child, options: WaitOptions): Promise<CliExit> {
-  const { clock, command, stopSignal } = options;
+  const { clock, command, stopSignal, talk } = options;
   const failed = once(child, "error").then(([error]) => spawnFailure(error, command));
   if (child.pid === undefined) return failed;
-  options.onSpawn();
+  options.onSpawn(talk);
   const closed = once(child, "close");
   const exited = once(child, "exit").then(([code, signal]): CliExit => {
     return typeof code === "number"
       ? { kind: "exited", code }
       : { kind: "signaled", signal: String(signal) };
   });
-  const climb = (): void => void climbStopLadder(child.pid, exited, clock);
+  const climb = (): void => void climbStopLadder(child.pid, exited, options);
   if (stopSignal.aborted) climb();
   else stopSignal.addEventListener("abort", climb, { once: true });
   const exit = await exited;
@@ -119,15 +155,21 @@ async function untilGone(child: Child, options: WaitOptions): Promise<CliExit> {
   return exit;
 }
 
-/** SIGINT, SIGTERM, SIGKILL, each with its time; what the CLI leaves behind is the sweep's to end. */
+/**
+ * An interrupt over stdin, SIGTERM, SIGKILL, each with its time; what the CLI leaves behind is the
+ * sweep's to end. Who is stuck would not heed the first.
+ */
 async function climbStopLadder(
   pid: number | undefined,
   exited: Promise<CliExit>,
-  clock: Clock,
+  { clock, talk, isStuck }: WaitOptions,
 ): Promise<void> {
   if (pid === undefined) return;
+  if (!isStuck()) {
+    talk.leave();
+    if ((await within(clock, INTERRUPT_MS, exited)) !== undefined) return;
+  }
   const ladder: [NodeJS.Signals, number][] = [
-    ["SIGINT", INTERRUPT_MS],
     ["SIGTERM", TERMINATE_MS],
     ["SIGKILL", KILL_MS],
   ];

@@ -208,6 +208,7 @@ describe("the next attempt", () => {
     ["leaseExpired", true],
     ["apiError", true],
     ["cliKilled", true],
+    ["stalled", true],
     ["cliError", false],
     ["internal", false],
   ])("after %s → goes on from the checkpoint: %s", async (reason, isOffered) => {

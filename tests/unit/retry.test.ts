@@ -26,6 +26,7 @@ describe("each reason, the first time", () => {
     ["apiError", "backoff"],
     ["apiRejected", "failed"],
     ["cliKilled", "backoff"],
+    ["stalled", "backoff"],
     ["cliError", "backoff"],
     ["timedOut", "backoff"],
     ["maxTurns", "failed"],
@@ -59,6 +60,7 @@ test("no other reason marks an executor", () => {
 test.each([
   ["cloneFailed", 3],
   ["cliKilled", 2],
+  ["stalled", 2],
   ["timedOut", 2],
   ["noResult", 2],
   ["apiError", 6],

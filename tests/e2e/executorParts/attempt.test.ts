@@ -30,7 +30,13 @@ afterEach(async () => {
 /** An attempt on a fresh repository with these files, against the real CLI playing this script. */
 async function anAttempt(
   script: Script,
-  more: { files?: Record<string, string>; limits?: JobLimits; ref?: string; cliFile?: string } = {},
+  more: {
+    files?: Record<string, string>;
+    limits?: JobLimits;
+    ref?: string;
+    cliFile?: string;
+    answerMs?: number;
+  } = {},
 ) {
   const origin = await aRepository(folder.root, more.files ?? {});
   api = await startMessagesApi({ script });
@@ -44,6 +50,7 @@ async function anAttempt(
     backend,
     apiUrl: api.url,
     ...(more.cliFile === undefined ? {} : { cliFile: more.cliFile }),
+    ...(more.answerMs === undefined ? {} : { answerMs: more.answerMs }),
   });
   return { origin, backend, deps, api, ...runAttempt(deps) };
 }
@@ -180,6 +187,19 @@ describe("an attempt", () => {
     process.kill(cli, "SIGKILL");
     expect(await attempt.done).toMatchObject({ kind: "failed", reason: "cliKilled" });
     expect(attempt.backend.ending?.report).toMatchObject({ signal: "SIGKILL" });
+    expect(await findProcesses(marker)).toEqual([]);
+  });
+
+  it("a tool that is silent for longer than the CLI may be → runs on; a CLI that stands still → stalled", async () => {
+    const attempt = await anAttempt(
+      { steps: [bash("sleep 6; echo slept"), { gate: "standing", text: "Done." }] },
+      { answerMs: 5_000 },
+    );
+    await attempt.api.reached("standing");
+    const marker = await markerOf(attempt.deps);
+    process.kill(await oldestProcess(marker), "SIGSTOP");
+    expect(await attempt.done).toMatchObject({ kind: "failed", reason: "stalled" });
+    expect(attempt.backend.texts("toolResult")).toEqual(["slept"]);
     expect(await findProcesses(marker)).toEqual([]);
   });
 

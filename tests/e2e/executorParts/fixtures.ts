@@ -128,6 +128,7 @@ export async function attemptDependencies(options: {
   backend: Backend;
   apiUrl: string;
   cliFile?: string;
+  answerMs?: number;
 }): Promise<AttemptDependencies> {
   const cli = await findCli({ given: undefined, searchPath: SEARCH_PATH, clock: systemClock });
   const apiKey = "sk-ant-test-0123456789abcdef";
@@ -144,6 +145,7 @@ export async function attemptDependencies(options: {
       login: { baseUrl: options.apiUrl, apiKey, oauthToken: undefined, configDir: options.root },
       searchPath: SEARCH_PATH,
       isRoot: process.getuid?.() === 0,
+      answerMs: options.answerMs ?? 60_000,
     },
   };
 }

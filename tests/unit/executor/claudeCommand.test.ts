@@ -21,12 +21,15 @@ describe("the CLI's command", () => {
     expect(buildCommand(input)).toMatchObject({
       file: "/opt/claude",
       cwd: "/w/repo",
-      stdin: "Say hello",
+      opening: { id: input.work.sessionId, text: "Say hello" },
       args: [
         "-p",
         "--output-format",
         "stream-json",
         "--verbose",
+        "--input-format",
+        "stream-json",
+        "--replay-user-messages",
         "--setting-sources",
         "user",
         "--strict-mcp-config",
@@ -39,11 +42,11 @@ describe("the CLI's command", () => {
   });
 
   it("goes on with a session that was cut off, without saying the prompt again", () => {
-    const { args, stdin, env } = buildCommand({ ...input, isResumed: true });
+    const { args, opening, env } = buildCommand({ ...input, isResumed: true });
     const { sessionId } = input.work;
-    expect(args.slice(-4)).toEqual(["--resume", sessionId, "--input-format", "stream-json"]);
+    expect(args.slice(-2)).toEqual(["--resume", sessionId]);
     expect(args).not.toContain("--session-id");
-    expect([stdin, env["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"]]).toEqual(["", "1"]);
+    expect([opening, env["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"]]).toEqual([undefined, "1"]);
   });
 
   it("hands over the limits as single words", () => {
@@ -92,8 +95,8 @@ describe("the CLI's command", () => {
   it.each(["/init", "  /clear x", "\n/help"])(
     "%j does not become a command of the CLI",
     (prompt) => {
-      const { stdin } = buildCommand({ ...input, work: { ...input.work, prompt } });
-      expect(stdin).toBe(`Task:\n${prompt}`);
+      const { opening } = buildCommand({ ...input, work: { ...input.work, prompt } });
+      expect(opening?.text).toBe(`Task:\n${prompt}`);
     },
   );
 });

@@ -8,6 +8,8 @@ function aRun(more: Partial<CliRun> = {}): CliRun {
     exit: { kind: "exited", code: 0 },
     stderr: "",
     isOutputTooLarge: false,
+    isStalled: false,
+    isStopAsked: false,
     droppedLines: 0,
     sweptProcesses: 0,
     isClean: true,
@@ -231,6 +233,7 @@ describe("exit and events → outcome", () => {
       "internal",
     ],
     ["endless output", aRun({ isOutputTooLarge: true }), [done], "outputTooLarge"],
+    ["no sign of life", aRun({ isStalled: true }), [], "stalled"],
   ];
   it.each(rows)("%s", (...[, run, events, reason]) => {
     expect(classify(run, factsOf(...events))).toMatchObject({ kind: "failed", reason });
@@ -274,7 +277,7 @@ describe("exit and events → outcome", () => {
 });
 
 describe("exit and events → report", () => {
-  it("counts tokens of every model, subagents included, from the last result", () => {
+  it("counts tokens of every model, subagents included, from the last result; turns from all", () => {
     const usage = {
       inputTokens: 10,
       outputTokens: 1,
@@ -290,7 +293,7 @@ describe("exit and events → report", () => {
       result: "Done.",
       costUsd: 0.5,
       tokens: { input: 20, output: 2, cacheRead: 10, cacheCreation: 4 },
-      turns: 4,
+      turns: 6,
       model: "big",
       sessionId: "s1",
       exitCode: 0,

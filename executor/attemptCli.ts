@@ -1,0 +1,100 @@
+import type { Resume } from "../convex/protocol/checkpoint.js";
+import type { Work } from "../convex/protocol/executor.js";
+import type { Outcome } from "../convex/protocol/job.js";
+import { failed, stoppedOutcome } from "./attemptEnding.js";
+import { type AttemptContext, tellResumption } from "./attemptSource.js";
+import type { Checkpointer } from "./checkpoint.js";
+import { buildCommand } from "./claude/command.js";
+import type { Steering } from "./claude/conversation.js";
+import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
+import { type CliRun, runCli } from "./claude/process.js";
+import { parseLine, toLogEntries } from "./claude/stream.js";
+import type { CliLogin } from "./config.js";
+import type { Workspace } from "./workspace.js";
+
+/** One run of the CLI within an attempt. */
+export type CliStep = {
+  work: Work;
+  workspace: Workspace;
+  /** What the session goes on from; its transcript is in its place. */
+  resume: Resume | undefined;
+  checkpoints: Checkpointer;
+  /** The run can be steered from now on. */
+  onSteering: (steering: Steering) => void;
+  /** It took up what a person said. */
+  onTaken: (messageId: string) => void;
+};
+
+/**
+ * Runs the CLI to its end, its events into the log and the report. "unusable": it did not take up the
+ * session it was to go on with.
+ */
+export async function runAttemptCli(
+  context: AttemptContext,
+  step: CliStep,
+): Promise<Outcome | "unusable"> {
+  const { deps, report, signal, mark } = context;
+  const { work, workspace, resume, checkpoints } = step;
+  const { clock, cli } = deps;
+  if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
+  const command = buildCommand({
+    ...{ ...cli, file: cli.file, work, folders: workspace, marker: workspace.marker },
+    login: await loginOf(context),
+    isResumed: resume !== undefined,
+  });
+  let facts: Facts = NO_FACTS;
+  const stderr = deps.redactor.stream();
+  const startedAt = clock.monotonic();
+  const run = await runCli(command, {
+    ...{ clock, signal, marker: workspace.marker, answerMs: cli.answerMs, judge: undefined },
+    onTaken: step.onTaken,
+    onSpawn: (steering) => {
+      context.enter("running", { spawnedAt: clock.now() });
+      step.onSteering(steering);
+    },
+    onLine: (line) => {
+      if (checkpoints.onLine(line)) return;
+      const event = parseLine(line);
+      if (event.type === "init" && facts.sessionId === undefined && resume !== undefined) {
+        void tellResumption(context, resume);
+      }
+      facts = observe(facts, event);
+      for (const entry of toLogEntries(event, clock.now())) context.write(entry);
+    },
+    onStderr: (piece) => {
+      writeLines(context, stderr.push(piece));
+    },
+  });
+  writeLines(context, stderr.end());
+  const cliMs = Math.round(clock.monotonic() - startedAt);
+  Object.assign(report, reportOf(run, facts), { cliMs });
+  tellOddities(context, run);
+  const stopped = stoppedOutcome(signal);
+  if (stopped !== undefined || resume === undefined || facts.sessionId !== undefined) {
+    return stopped ?? classify(run, facts);
+  }
+  checkpoints.stop();
+  await tellResumption(context, resume, `the CLI did not take up its session. ${run.stderr}`);
+  mark("starting over");
+  return "unusable";
+}
+
+function tellOddities({ deps, held, mark }: AttemptContext, run: CliRun): void {
+  if (run.droppedLines > 0) mark(`${run.droppedLines} events were too long to be read`);
+  if (run.sweptProcesses > 0) mark(`${run.sweptProcesses} left-over processes ended`);
+  if (!run.isClean) deps.logger.error("processesLeft", { ...held });
+}
+
+/** The machine's own login; the deployment's where the machine has none. */
+async function loginOf({ deps, secrets }: AttemptContext): Promise<CliLogin> {
+  const { login, isLoginMissing } = deps.cli;
+  const issued = isLoginMissing === true ? await secrets.get("claude") : null;
+  if (issued === null) return login;
+  const { form, secret } = issued;
+  return form === "apiKey" ? { ...login, apiKey: secret } : { ...login, oauthToken: secret };
+}
+
+function writeLines({ deps, write }: AttemptContext, text: string): void {
+  const at = deps.clock.now();
+  for (const line of text.split("\n")) if (line !== "") write({ at, kind: "stderr", text: line });
+}
