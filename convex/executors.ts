@@ -21,8 +21,10 @@ import * as Executors from "./model/executors.js";
 import * as Jobs from "./model/jobs.js";
 import * as RateLimits from "./model/rateLimits.js";
 import * as Outcomes from "./model/outcomes.js";
+import * as Spending from "./model/spending.js";
 import * as UsageLimits from "./model/usageLimits.js";
 import { disk } from "./protocol/alerts.js";
+import { spent } from "./protocol/budget.js";
 import {
   assignment,
   enrolReply,
@@ -228,6 +230,7 @@ export const assignments = executorQuery({
       token: job.token,
       started: job.state.kind === "running",
       cancelRequested: job.cancelRequestedAt !== undefined,
+      ...(job.live?.stop === undefined ? {} : { stop: job.live.stop }),
     }));
   },
 });
@@ -247,10 +250,12 @@ export const start = executorMutation({
     const resume = await Checkpoints.offer(ctx, job, isFirstAsk);
     return {
       ...job.spec,
+      limits: Spending.limitsOf(job),
       prompt: await Jobs.prompt(ctx, job),
       sessionId,
       ...(job.commit === undefined ? {} : { commit: job.commit }),
       ...(resume === null ? {} : { resume }),
+      ...(Spending.isMetered(job) ? { isMetered: true } : {}),
     };
   },
 });
@@ -267,6 +272,17 @@ export const phase = executorMutation({
   handler: async (ctx, { jobId, token: held, ...entered }) => {
     const job = await Attempts.requireToken(ctx, ctx.executor, { jobId, token: held });
     await Outcomes.enterPhase(ctx, { job, executor: ctx.executor }, entered);
+    return null;
+  },
+});
+
+/** What an attempt whose work says `isMetered` has cost so far, all in all: US dollars, tokens. */
+export const meter = executorMutation({
+  args: { ...claim, ...spent.fields },
+  returns: v.null(),
+  handler: async (ctx, { jobId, token: held, ...told }) => {
+    const job = await Attempts.requireToken(ctx, ctx.executor, { jobId, token: held });
+    await Spending.meter(ctx, job, told);
     return null;
   },
 });

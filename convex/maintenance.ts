@@ -8,6 +8,7 @@ import * as Dispatcher from "./model/dispatcher.js";
 import * as Jobs from "./model/jobs.js";
 import * as Leases from "./model/leases.js";
 import * as Schedules from "./model/schedules.js";
+import * as Spending from "./model/spending.js";
 import * as Timer from "./model/timer.js";
 import * as UsageLimits from "./model/usageLimits.js";
 import { RECLAIM_BATCH, SCHEDULES_PER_SWEEP } from "./protocol/limits.js";
@@ -84,6 +85,7 @@ export const reclaimExpired = internalMutation({
   handler: async (ctx) => {
     await Dispatcher.revive(ctx);
     await UsageLimits.revive(ctx);
+    await Spending.revive(ctx);
     return sweep(ctx);
   },
 });

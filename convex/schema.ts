@@ -6,7 +6,9 @@ import {
   failureReason,
   jobSpec,
   jobState,
+  tokens,
 } from "./protocol/job.js";
+import { attemptSpend } from "./protocol/budget.js";
 import { logEntry } from "./protocol/log.js";
 import { publicJwk } from "./protocol/executor.js";
 import { disk } from "./protocol/alerts.js";
@@ -90,6 +92,9 @@ export default defineSchema({
     /** Attempts that went on where an earlier one was, and those that could not. */
     resumed: v.optional(v.number()),
     startedOver: v.optional(v.number()),
+    /** What its ended attempts cost, and how much of that was before it was retried by a person. */
+    spent: v.optional(v.object({ micros: v.number(), tokens })),
+    spentBefore: v.optional(v.number()),
   })
     .index("by_ready", ["state.kind", "lane", "priority", "rank", "readyTs"])
     .index("by_age", ["state.kind", "lane", "readyTs"])
@@ -125,6 +130,7 @@ export default defineSchema({
     /** The executor's own `finish` ended the attempt: a repeat of it gets the same answer. */
     finishedByExecutor: v.boolean(),
     report: v.optional(attemptReport),
+    spend: v.optional(attemptSpend),
   })
     .index("by_job", ["jobId", "attempt"])
     .index("by_token", ["jobId", "token"])

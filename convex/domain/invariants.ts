@@ -298,6 +298,23 @@ export function checkSystem(system: SeenSystem, now: number): Violation[] {
   return [...ofDispatcher, ...ofTimer];
 }
 
+/** Checks a budget: what it has set aside, against its reservations, each of an attempt that runs or is to be settled. */
+export function checkBudget(budget: {
+  id: string;
+  reserved: number;
+  holds: readonly { amount: number; isAccountedFor: boolean }[];
+}): Violation[] {
+  return collect(budget.id, (found) => {
+    const sum = budget.holds.reduce((total, each) => total + each.amount, 0);
+    if (sum !== budget.reserved) {
+      found("reservationsInFlight", `It has ${budget.reserved} set aside; its rows make ${sum}.`);
+    }
+    const stray = budget.holds.filter((each) => !each.isAccountedFor).length;
+    if (stray > 0)
+      found("reservationsInFlight", `${stray} reservations are of no attempt under way.`);
+  });
+}
+
 /** Checks a message that is on its way. */
 export function checkMessage(
   message: { id: string; at: number; dueAt: number },

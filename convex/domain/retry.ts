@@ -19,7 +19,7 @@ export type Policy = {
   isExecutorUnhealthy: boolean;
   /**
    * A limit that is nobody's fault ended the attempt: neither charged nor an interruption. The job goes
-   * on where a credential can take it, and else waits for one; only occurrencesMax bounds it.
+   * on where a credential and the budgets let it, and else waits; only occurrencesMax bounds it.
    */
   parks: boolean;
 };
@@ -69,6 +69,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   timedOut: again(5 * SECOND, MINUTE, 2),
   maxTurns: final,
   maxBudget: final,
+  budget: { ...free, parks: true, occurrencesMax: PARKS_MAX },
   noResult: anew(again(5 * SECOND, MINUTE, 2)),
   outputTooLarge: final,
   // A job that takes its machine down with it must not take them all.
@@ -90,6 +91,8 @@ export type Ended = {
   /** How often this reason has ended an attempt. */
   occurrences: number;
   attemptsMax: number;
+  /** Its attempts have spent all that the job may. */
+  isSpent: boolean;
   /** Randomness passed in: from 0 up to, not including, 1. */
   jitter: number;
 };
@@ -103,6 +106,7 @@ export type Decision =
 export function decide(ended: Ended): Decision {
   const policy = POLICIES[ended.reason];
   if (!policy.retryable) return { kind: "failed", reason: ended.reason };
+  if (ended.isSpent) return { kind: "failed", reason: "maxBudget" };
   if (policy.occurrencesMax !== null && ended.occurrences >= policy.occurrencesMax) {
     return { kind: "failed", reason: ended.reason };
   }

@@ -34,6 +34,7 @@ export function empty(): Bucket {
     wait: emptyHistogram(),
     run: emptyHistogram(),
     micros: 0,
+    overshoot: 0,
     tokens: { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 },
     repositories: emptyRanking(),
     users: emptyRanking(),
@@ -66,7 +67,7 @@ export function bucketOf(fact: Fact): Bucket {
     case "job":
       return { ...one, jobs: { ...one.jobs, [fact.state]: 1 } };
     case "attempt": {
-      const { reason, runMs, micros, tokens } = fact;
+      const { reason, runMs, micros, overshoot, tokens } = fact;
       const all = tokens.input + tokens.output + tokens.cacheRead + tokens.cacheCreation;
       const rankingOf = (key: string): Ranking => ({
         top: [{ key: key.slice(0, SPEND_KEY_CHARS_MAX), micros, tokens: all, attempts: 1 }],
@@ -79,6 +80,7 @@ export function bucketOf(fact: Fact): Bucket {
         retries: fact.isRetried ? 1 : 0,
         run: runMs === undefined ? one.run : histogramOf(runMs),
         micros,
+        overshoot,
         tokens,
         repositories: rankingOf(fact.repository),
         users: rankingOf(fact.user),
@@ -115,6 +117,7 @@ export function merge(a: Bucket, b: Bucket, keysMax = SPEND_KEYS_MAX): Bucket {
     wait: mergeHistograms(a.wait, b.wait),
     run: mergeHistograms(a.run, b.run),
     micros: a.micros + b.micros,
+    overshoot: (a.overshoot ?? 0) + (b.overshoot ?? 0),
     tokens: addFields(a.tokens, b.tokens),
     repositories: mergeRankings(a.repositories, b.repositories, keysMax),
     users: mergeRankings(a.users, b.users, keysMax),
@@ -195,6 +198,7 @@ export function figuresOf(bucket: Bucket): Figures {
     wait: percentilesOf(bucket.wait),
     run: percentilesOf(bucket.run),
     costUsd: dollars(bucket.micros),
+    overshootUsd: dollars(bucket.overshoot ?? 0),
     queue: {
       samples: gauges.samples,
       pendingMean: mean(gauges.pendingSum),

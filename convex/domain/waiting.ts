@@ -17,7 +17,7 @@ export type Standing = {
 /** A limit that jobs queue up at; `reason` says whether it is used up or closed. */
 export type Gate = {
   name: string;
-  reason: "concurrency" | "paused" | "credential";
+  reason: "concurrency" | "paused" | "credential" | "budget";
   /** When it opens, where that is known. */
   until?: number;
 };

@@ -22,6 +22,8 @@ export const queueTables = {
     limits: queueLimits,
     /** The deployment keeps Claude credentials: assignments look for one. */
     credentials: v.optional(v.literal(true)),
+    /** There are budgets: assignments look for those that bound them. */
+    budgets: v.optional(v.literal(true)),
   }),
 
   /** Limits of single concurrency keys and submitters. Written by model/gates. Deleted when cleared. */

@@ -48,6 +48,7 @@ function rule(admission: Exclude<Admission, { kind: "pending" }>) {
     case "concurrency":
     case "paused":
     case "credential":
+    case "budget":
       return { reason: admission.reason, gate: admission.gate };
   }
 }

@@ -6,7 +6,9 @@ import * as Audit from "./audit.js";
 import type * as Controls from "./controls.js";
 import * as Credentials from "./credentials.js";
 import * as Gates from "./gates.js";
+import * as Reservations from "./reservations.js";
 import * as Slots from "./slots.js";
+import * as Spending from "./spending.js";
 import { transit } from "./transitions.js";
 import * as UsageLimits from "./usageLimits.js";
 
@@ -31,16 +33,32 @@ export async function assign(
   const needsCredential = await UsageLimits.needsCredential(ctx, slotId, controls);
   const credentialId = needsCredential ? await Credentials.choose(ctx) : undefined;
   if (credentialId === null) return park(ctx, job, await Credentials.closed(ctx));
+  const plan =
+    controls.budgets === true
+      ? await Reservations.plan(ctx, job, { credentialId, left: Spending.left(job) })
+      : { holds: [] };
+  if ("blocked" in plan) return parkAtBudget(ctx, job, plan.blocked);
   const slot = await Slots.take(ctx, slotId);
   if (slot === null) return false;
   const { executorId, ordinal, leaseMs } = slot;
-  const using = credentialId === undefined ? {} : { credentialId };
-  const event = { kind: "assign", executorId, ordinal, leaseMs, ...using } as const;
+  const budgets = plan.holds.map(({ row }) => row._id);
+  const means = {
+    ...(credentialId === undefined ? {} : { credentialId }),
+    ...(budgets.length === 0 ? {} : { budgets }),
+  };
+  await Reservations.hold(ctx, { jobId, token: job.token + 1 }, plan.holds);
+  const event = { kind: "assign", executorId, ordinal, leaseMs, means } as const;
   await apply(ctx, job, { event, actor: "dispatcher" });
   if (credentialId !== undefined) {
     await Credentials.use(ctx, { credentialId, jobId, token: job.token + 1 });
   }
   return true;
+}
+
+/** The same at a budget, whose next period lets everybody in again. */
+async function parkAtBudget(ctx: MutationCtx, job: Doc<"jobs">, gate: Gate): Promise<false> {
+  await Spending.wakeAtEnd(ctx, gate);
+  return park(ctx, job, gate);
 }
 
 /** Takes a job out of the queue to wait at a gate. Hands out that it was not assigned. */

@@ -3,6 +3,7 @@ import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import { isHeld } from "../domain/lifecycle.js";
 import { makeUuid } from "../lib/crypto.js";
 import { fail } from "../lib/errors.js";
+import type { AttemptSpend } from "../protocol/budget.js";
 import type { AttemptReport, Phase } from "../protocol/job.js";
 import type { AttemptEnd, AttemptView, LiveAttempt } from "../protocol/view.js";
 
@@ -45,10 +46,12 @@ export function holds(job: Doc<"jobs">, executorId: Id<"executors">, token: numb
   return isHeld(job.state) && job.state.executorId === executorId && job.token === token;
 }
 
+/** What an attempt spends: a credential, and budgets. */
+export type Means = Pick<LiveAttempt, "credentialId" | "budgets">;
+
 /** The record of an attempt that is being assigned. */
-export function opened(credentialId?: Id<"claudeCredentials">): LiveAttempt {
-  const using = credentialId === undefined ? {} : { credentialId };
-  return { sessionId: makeUuid(), phases: [], ...using };
+export function opened(means: Means = {}): LiveAttempt {
+  return { sessionId: makeUuid(), phases: [], ...means };
 }
 
 /** The record with a phase that began, and what is known by then. */
@@ -81,15 +84,21 @@ export async function note(ctx: MutationCtx, job: Doc<"jobs">, facts: Known): Pr
 export async function close(
   ctx: MutationCtx,
   job: Doc<"jobs">,
-  closed: { end: AttemptEnd; report?: AttemptReport; finishedByExecutor: boolean },
+  closed: {
+    end: AttemptEnd;
+    report?: AttemptReport;
+    spend?: AttemptSpend;
+    finishedByExecutor: boolean;
+  },
 ): Promise<void> {
-  const { end, report, finishedByExecutor } = closed;
+  const { end, report, spend, finishedByExecutor } = closed;
   await ctx.db.insert("attempts", {
     jobId: job._id,
     ...begun(job),
     end,
     finishedByExecutor,
     ...(report === undefined ? {} : { report }),
+    ...(spend === undefined ? {} : { spend }),
     ...(report?.commit === undefined ? {} : { commit: report.commit }),
   });
 }
@@ -151,12 +160,16 @@ async function ended(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<A
 /** An attempt that has ended, as people see it. */
 function view(row: Doc<"attempts">): AttemptView {
   const { attempt, token, executorId, assignedAt, sessionId, phases, end } = row;
-  const { startedAt, spawnedAt, credentialId, commit, report, resumption } = row;
+  const { startedAt, spawnedAt, credentialId, budgets, stop } = row;
+  const { commit, report, resumption, spend } = row;
   return {
     ...{ attempt, token, executorId, assignedAt, sessionId, phases, end },
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(spawnedAt === undefined ? {} : { spawnedAt }),
     ...(credentialId === undefined ? {} : { credentialId }),
+    ...(budgets === undefined ? {} : { budgets }),
+    ...(stop === undefined ? {} : { stop }),
+    ...(spend === undefined ? {} : { spend }),
     ...(commit === undefined ? {} : { commit }),
     ...(report === undefined ? {} : { report }),
     ...(resumption === undefined ? {} : { resumption }),

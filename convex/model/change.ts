@@ -1,4 +1,4 @@
-import type { Doc, Id } from "../_generated/dataModel.js";
+import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import * as Lease from "../domain/lease.js";
 import type { Row } from "../domain/lifecycle.js";
@@ -16,10 +16,10 @@ export type SlotAfter = "free" | "owed" | "gone";
 
 /** What happens to a job, with what the event brings along. */
 export type JobEvent =
-  | ({ kind: "assign"; credentialId?: Id<"claudeCredentials"> } & Taken)
+  | ({ kind: "assign"; means?: Attempts.Means } & Taken)
   | Plain<"start" | "wake" | "cancel" | "retry" | "hold" | "release" | "requeue">
   | { kind: "snooze"; until: number }
-  | ({ kind: "park"; reason: WaitReason } & Parking)
+  | ({ kind: "park" } & Parking)
   | { kind: "phase"; phase: Phase; commit?: string; spawnedAt?: number }
   | { kind: "resume" | "startOver"; message: string; resumption: Resumption }
   | { kind: "succeed"; report: AttemptReport }
@@ -38,8 +38,8 @@ type Ending<Kind> = {
   /** Where the job waits when its reason parks it; absent: it need not wait. */
   parking?: Parking;
 };
-/** A gate to wait at, and when it opens, where that is known. */
-export type Parking = { gate: string; until?: number };
+/** A gate to wait at, why, and when it opens, where that is known. */
+export type Parking = { reason: WaitReason; gate: string; until?: number };
 
 const ENDING = ["succeed", "fail", "interrupt", "expire", "canceled", "cancel", "requeue"] as const;
 const OTHER = ["succeed", "fail", "interrupt", "expire", "canceled"] as const;
@@ -95,7 +95,7 @@ export function pending(ctx: MutationCtx, rank: number) {
 /** To the executor whose slot was taken for it. */
 export function assigned(
   job: Pick<Doc<"jobs">, "attempt" | "token">,
-  { executorId, ordinal, credentialId }: Taken & { credentialId?: Id<"claudeCredentials"> },
+  { executorId, ordinal, means }: Taken & { means?: Attempts.Means },
   at: number,
 ) {
   const state: JobState = { kind: "assigned", executorId, assignedAt: at };
@@ -106,7 +106,7 @@ export function assigned(
     deadlineAt: Lease.startDeadline(at),
     slot: ordinal,
     held: true,
-    live: Attempts.opened(credentialId),
+    live: Attempts.opened(means),
     readyTs: undefined,
   } as const;
 }

@@ -4,7 +4,7 @@ import { KEY_LIMIT_DEFAULT } from "../protocol/limits.js";
 import type { Pause, QueueLimits } from "../protocol/queue.js";
 
 /** What operators set for the whole queue. The row exists once something was set. */
-export type Controls = Pick<Doc<"controls">, "paused" | "limits" | "credentials">;
+export type Controls = Pick<Doc<"controls">, "paused" | "limits" | "credentials" | "budgets">;
 
 const DEFAULTS: Controls = {
   paused: null,
@@ -18,8 +18,9 @@ export async function get(ctx: QueryCtx): Promise<Controls> {
 
 /** Whether nothing is set but limits of gates: all else is for a pass to weigh. */
 export function isPlain(controls: Controls): boolean {
-  const { paused, limits, credentials } = controls;
-  return paused === null && limits.running === null && credentials !== true;
+  const { paused, limits, credentials, budgets } = controls;
+  const isFree = credentials !== true && budgets !== true;
+  return paused === null && limits.running === null && isFree;
 }
 
 /** From the commit of this on, no pass assigns anything: each reads this row. */
@@ -34,6 +35,11 @@ export async function setLimits(ctx: MutationCtx, limits: Partial<QueueLimits>):
 /** From now on assignments look for a credential, where the executor has no login of its own. */
 export async function useCredentials(ctx: MutationCtx): Promise<void> {
   if ((await get(ctx)).credentials !== true) await write(ctx, { credentials: true });
+}
+
+/** From now on assignments look for the budgets that bound them. */
+export async function useBudgets(ctx: MutationCtx): Promise<void> {
+  if ((await get(ctx)).budgets !== true) await write(ctx, { budgets: true });
 }
 
 async function write(ctx: MutationCtx, change: Partial<Controls>): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
+import * as Budget from "../domain/budget.js";
 import { isHeld, type Target } from "../domain/lifecycle.js";
 import * as Retry from "../domain/retry.js";
 import type { AttemptReport, FailureReason, JobState } from "../protocol/job.js";
@@ -18,6 +19,7 @@ import * as Credentials from "./credentials.js";
 import * as Dispatcher from "./dispatcher.js";
 import * as Leases from "./leases.js";
 import * as Slots from "./slots.js";
+import * as Spending from "./spending.js";
 
 /** Events that end the attempt: charge it, close its record, settle its slot, decide what is next. */
 export async function endAttempt(
@@ -29,6 +31,7 @@ export async function endAttempt(
   const policy = ending.reason === undefined ? undefined : Retry.POLICIES[ending.reason];
   const isCharged = to === "decide" && policy !== undefined ? policy.charged : to === "succeeded";
   const { report } = ending;
+  const { spent, spend } = await Spending.end(ctx, job, { report, at });
   await Attempts.close(ctx, job, {
     end: {
       at,
@@ -38,18 +41,21 @@ export async function endAttempt(
       ...(ending.message === undefined ? {} : { message: ending.message }),
     },
     ...(report === undefined ? {} : { report }),
+    ...(spend === undefined ? {} : { spend }),
     finishedByExecutor: ending.isByExecutor,
   });
   await settleSlot(ctx, job, ending.slot);
   await Credentials.release(ctx, job);
-  const token = job.token + 1;
+  const after = { ...job, spent: Budget.sum(job.spent ?? Budget.NOTHING, spent) };
+  const counted = { token: job.token + 1, spent: after.spent };
   if (to !== "decide" || ending.reason === undefined) {
     const kind = to === "succeeded" ? "succeeded" : "canceled";
     const charged = job.charged + (isCharged ? 1 : 0);
-    return { to: kind, patch: { ...atRest, token, charged, state: { kind, endedAt: at } } };
+    return { to: kind, patch: { ...atRest, ...counted, charged, state: { kind, endedAt: at } } };
   }
   const { reason, parking } = ending;
-  return decide(ctx, job, { reason, parking, isCharged, token, at });
+  const next = decide(ctx, after, { reason, parking, isCharged, at });
+  return { ...next, patch: { ...next.patch, ...counted } };
 }
 
 function decide(
@@ -59,28 +65,25 @@ function decide(
     reason: FailureReason;
     parking: Parking | undefined;
     isCharged: boolean;
-    token: number;
     at: number;
   },
 ): Next {
-  const { reason, parking, isCharged, token, at } = ended;
+  const { reason, parking, isCharged, at } = ended;
   const { failures, occurrences } = Retry.count(job.failures, reason);
   const charged = job.charged + (isCharged ? 1 : 0);
   const isInterruption = !isCharged && !Retry.POLICIES[reason].parks;
   const interruptions = job.interruptions + (isInterruption ? 1 : 0);
   const decision = Retry.decide({
-    reason,
-    occurrences,
-    charged,
-    interruptions,
+    ...{ reason, occurrences, charged, interruptions },
     attemptsMax: job.attemptsMax,
+    isSpent: Spending.left(job) === 0,
     jitter: Math.random(),
   });
-  const counted = { failures, charged, interruptions, token };
+  const counted = { failures, charged, interruptions };
   switch (decision.kind) {
     case "pending":
       if (parking !== undefined) {
-        const rule = { reason: "credential", since: at, ...parking } as const;
+        const rule = { since: at, ...parking };
         return { to: "waiting", reason, patch: { ...waiting(ctx, rule), ...counted } };
       }
       // Its turn had come before: first of its priority.

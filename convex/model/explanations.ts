@@ -7,6 +7,7 @@ import type { WaitReason } from "../protocol/job.js";
 import { AFTER_MAX, AHEAD_MAX, ESTIMATE_SAMPLES, GATE_LIMIT_MAX } from "../protocol/limits.js";
 import type { WaitingView } from "../protocol/queue.js";
 import * as Attempts from "./attempts.js";
+import * as Budgets from "./budgets.js";
 import * as Controls from "./controls.js";
 import * as Credentials from "./credentials.js";
 import * as Dependencies from "./dependencies.js";
@@ -57,8 +58,11 @@ async function guessOf(
   },
 ): Promise<Estimate> {
   const { rule, until, fitting, line } = seen;
-  if (rule === "credential" && until !== null) {
-    const note = "The first of the credentials may be used again then.";
+  if ((rule === "credential" || rule === "budget") && until !== null) {
+    const note =
+      rule === "budget"
+        ? "The budget begins anew then, if nothing is freed before."
+        : "The first of the credentials may be used again then.";
     return { waitMs: Math.max(0, until - Clock.now()), note };
   }
   if (state.kind !== "pending" || (rule !== "slots" && rule !== null)) {
@@ -119,8 +123,9 @@ async function waitingRule(
       return { rule: reason, message: "It is held: somebody must release it." };
     case "concurrency":
     case "paused":
-    case "budget":
       return gateRule(ctx, { reason, gate: job.gate ?? "" });
+    case "budget":
+      return budgetRule(ctx, job.gate ?? "");
     case "credential":
       return credentialRule(ctx);
   }
@@ -139,6 +144,14 @@ async function gateRule(
     message: `As many jobs of ${gate} run as may: ${held.length}.`,
     blockedBy: held.slice(0, BLOCKERS_MAX).map((holder) => holder._id),
   };
+}
+
+async function budgetRule(ctx: QueryCtx, gate: string): Promise<Rule> {
+  const row = await Budgets.ofGate(ctx, gate);
+  if (row === null) return { rule: "budget", message: "It is about to be let in." };
+  const until = Budgets.endOf(row);
+  const message = Budgets.inWords(await Budgets.look(ctx, row));
+  return { rule: "budget", message, ...(until === null ? {} : { until }) };
 }
 
 async function credentialRule(ctx: QueryCtx): Promise<Rule> {

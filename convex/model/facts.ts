@@ -1,7 +1,8 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
+import { countable } from "../domain/budget.js";
+import { nameOf } from "../domain/repository.js";
 import { microsOf } from "../domain/rollup.js";
-import type { Repository, Tokens } from "../protocol/job.js";
 import { ROLLUP_EVENTS_MAX, ROLLUP_REPORT_CHARS_MAX } from "../protocol/limits.js";
 import type { Fact } from "../protocol/metrics.js";
 
@@ -108,7 +109,7 @@ async function attemptOf(ctx: QueryCtx, event: Doc<"events">): Promise<Doc<"atte
 }
 
 async function ended(ctx: QueryCtx, event: Doc<"events">, attempt: Doc<"attempts">): Promise<Fact> {
-  const { end, report, startedAt } = attempt;
+  const { end, report, spend, startedAt } = attempt;
   return {
     kind: "attempt",
     at: event.at,
@@ -116,8 +117,9 @@ async function ended(ctx: QueryCtx, event: Doc<"events">, attempt: Doc<"attempts
     ...(end.reason === undefined ? {} : { reason: end.reason }),
     isRetried: !TERMINAL.some((kind) => kind === event.to),
     ...(startedAt === undefined ? {} : { runMs: Math.max(0, event.at - startedAt) }),
-    micros: microsOf(report?.costUsd ?? 0),
-    tokens: countable(report?.tokens),
+    micros: microsOf(report?.costUsd ?? spend?.costUsd ?? 0),
+    overshoot: microsOf(spend?.overshootUsd ?? 0),
+    tokens: countable(report?.tokens ?? spend?.tokens),
     ...(await causeOf(ctx, event.jobId, report?.model)),
   };
 }
@@ -133,25 +135,6 @@ async function causeOf(ctx: QueryCtx, jobId: Id<"jobs">, reportedModel: string |
 }
 
 const UNKNOWN = "unknown";
-
-/** A repository as lists name it. */
-function nameOf(repository: Repository): string {
-  return repository.kind === "local"
-    ? repository.path
-    : `${repository.host}/${repository.owner}/${repository.name}`;
-}
-
-/** Tokens as an executor reported them; what is no count counts as none, for one NaN would spoil all sums. */
-function countable(tokens: Tokens | undefined): Tokens {
-  const count = (n: number | undefined) =>
-    n !== undefined && Number.isSafeInteger(n) && n > 0 ? n : 0;
-  return {
-    input: count(tokens?.input),
-    output: count(tokens?.output),
-    cacheRead: count(tokens?.cacheRead),
-    cacheCreation: count(tokens?.cacheCreation),
-  };
-}
 
 /** Counts a job out of the state it left and into the one it reached; terminal states are not counted. */
 export function move(moves: Record<string, number>, { from, to }: Doc<"events">): void {

@@ -3,6 +3,7 @@ import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import { type Gate, gateReason, keyGate, submitterGate } from "../domain/waiting.js";
 import { GATE_LIMIT_MAX, GATE_LIMITS_SHOWN_MAX } from "../protocol/limits.js";
 import type { QueueLimits } from "../protocol/queue.js";
+import * as Budgets from "./budgets.js";
 import * as Controls from "./controls.js";
 import * as Credentials from "./credentials.js";
 
@@ -22,7 +23,9 @@ export type Passer = Pick<Doc<"jobs">, "submittedBy" | "concurrencyKey" | "live"
 export function gatesOf(job: Passer): string[] {
   const own = submitterGate(job.submittedBy);
   const gates = job.concurrencyKey === undefined ? [own] : [keyGate(job.concurrencyKey), own];
-  return job.live?.credentialId === undefined ? gates : [...gates, Credentials.GATE];
+  const { credentialId, budgets = [] } = job.live ?? {};
+  if (credentialId !== undefined) gates.push(Credentials.GATE);
+  return [...gates, ...budgets.map(Budgets.gateName)];
 }
 
 /**
@@ -57,6 +60,7 @@ export async function check(
   limits: QueueLimits,
 ): Promise<Gate | null> {
   if (name === Credentials.GATE) return Credentials.gate(ctx);
+  if (Budgets.isGate(name)) return Budgets.gate(ctx, name);
   const limit = await limitOf(ctx, name, limits);
   if (limit === null) return null;
   const count = limit === 0 ? 0 : await running(ctx, name, limit);

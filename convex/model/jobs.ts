@@ -2,14 +2,17 @@ import type { PaginationOptions, PaginationResult } from "convex/server";
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
 import { fail } from "../lib/errors.js";
+import * as Budget from "../domain/budget.js";
 import { findState, matches } from "../domain/bulk.js";
 import { labelsOf } from "../domain/labels.js";
+import { microsOf } from "../domain/rollup.js";
 import type { JobStateKind } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX, SLOTS_MAX } from "../protocol/limits.js";
 import type { BulkFilter } from "../protocol/queue.js";
 import type { JobDetail, JobView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
 import * as Leases from "./leases.js";
+import * as Spending from "./spending.js";
 
 /** Here, because who changes a job looks for it here; the file of its own keeps both small. */
 export { apply } from "./apply.js";
@@ -37,7 +40,12 @@ export async function prompt(ctx: QueryCtx, job: Doc<"jobs">): Promise<string> {
 
 /** The job with its latest attempt. */
 export async function detail(ctx: QueryCtx, job: Doc<"jobs">): Promise<JobDetail> {
-  return { ...view(job), latest: await Attempts.latest(ctx, job) };
+  const latest = await Attempts.latest(ctx, job);
+  const spend = await Spending.soFar(ctx, job);
+  if (latest === null || spend === undefined) return { ...view(job), latest };
+  const costs = { micros: microsOf(spend.costUsd), tokens: spend.tokens };
+  const spent = Spending.view(Budget.sum(job.spent ?? Budget.NOTHING, costs));
+  return { ...view(job), spent, latest: { ...latest, spend } };
 }
 
 /** Which jobs to walk through: an index leaves only those; `matches` decides about the rest. */
@@ -151,5 +159,6 @@ export function view(job: Doc<"jobs">): JobView {
     ...(job.commit === undefined ? {} : { commit: job.commit }),
     ...(job.resumed === undefined ? {} : { resumed: job.resumed }),
     ...(job.startedOver === undefined ? {} : { startedOver: job.startedOver }),
+    ...(job.spent === undefined ? {} : { spent: Spending.view(job.spent) }),
   };
 }

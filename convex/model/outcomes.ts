@@ -6,6 +6,7 @@ import * as Attempts from "./attempts.js";
 import * as Executors from "./executors.js";
 import { apply } from "./apply.js";
 import type { JobEvent, Parking } from "./change.js";
+import * as Spending from "./spending.js";
 import * as UsageLimits from "./usageLimits.js";
 
 /** A job and the executor that holds it; the caller has checked the token. */
@@ -31,7 +32,9 @@ export async function finish(
   { job, executor }: Held,
   { outcome, report }: { outcome: Outcome; report: AttemptReport },
 ): Promise<void> {
-  const parking = await UsageLimits.heed(ctx, { job, executor }, { outcome, report });
+  const heeded = await UsageLimits.heed(ctx, { job, executor }, { outcome, report });
+  const isOverBudget = outcome.kind === "failed" && outcome.reason === "budget";
+  const parking = isOverBudget ? await Spending.parking(ctx, job, report) : heeded;
   // A credential of the deployment that the API refuses is no fault of the executor.
   const isOwnFault = outcome.kind === "failed" && job.live?.credentialId === undefined;
   if (isOwnFault || (outcome.kind === "failed" && outcome.reason !== "cliAuth")) {

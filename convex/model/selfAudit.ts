@@ -45,6 +45,8 @@ async function checkRows(
       return whole(await system(ctx));
     case "outbox":
       return whole(await outbox(ctx));
+    case "budgets":
+      return budgets(ctx, cursor);
     case "executors":
       return executors(ctx, cursor);
     case "slots":
@@ -105,6 +107,29 @@ async function outbox(ctx: QueryCtx): Promise<Violation[]> {
     ...(await Outbox.late(ctx, "sending", Infinity)),
   ];
   return rows.flatMap(({ _id, at, dueAt }) => Invariants.checkMessage({ id: _id, at, dueAt }, now));
+}
+
+async function budgets(ctx: QueryCtx, cursor: number): Promise<Page> {
+  const rows = await ctx.db
+    .query("budgets")
+    .withIndex("by_creation_time", (q) => q.gt("_creationTime", cursor))
+    .take(AUDIT_EXECUTORS_PAGE);
+  const violations: Violation[] = [];
+  for (const { _id: id, reserved } of rows) {
+    const holds = await ctx.db
+      .query("reservations")
+      .withIndex("by_budget", (q) => q.eq("budgetId", id))
+      .take(AUDIT_ROWS_PAGE + 1);
+    // More than a page may read are not judged.
+    if (holds.length > AUDIT_ROWS_PAGE) continue;
+    const seen = holds.map(async ({ jobId, token, amount, ended }) => {
+      const job = ended === undefined ? await ctx.db.get("jobs", jobId) : null;
+      const isUnderWay = job !== null && isHeld(job.state) && job.token === token;
+      return { amount, isAccountedFor: ended !== undefined || isUnderWay };
+    });
+    violations.push(...Invariants.checkBudget({ id, reserved, holds: await Promise.all(seen) }));
+  }
+  return pageOf(rows, violations, AUDIT_EXECUTORS_PAGE);
 }
 
 async function executors(ctx: QueryCtx, cursor: number): Promise<Page> {

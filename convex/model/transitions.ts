@@ -124,7 +124,8 @@ async function enter(
     }
     case "retry": {
       const next = await Admission.enter(ctx, job, at);
-      const anew = { charged: 0, interruptions: 0, failures: [], commit: undefined };
+      const spentBefore = job.spent?.micros ?? 0;
+      const anew = { charged: 0, interruptions: 0, failures: [], commit: undefined, spentBefore };
       return { ...next, patch: { ...next.patch, ...anew } };
     }
   }

@@ -41,7 +41,7 @@ export async function heed(
   if (!isLimited && !(isRefused && row.secretId !== undefined)) return undefined;
   if (await canGoOn(ctx, ended)) return undefined;
   const until = await Credentials.firstReset(ctx);
-  return { gate: Credentials.GATE, ...(until === null ? {} : { until }) };
+  return { reason: "credential", gate: Credentials.GATE, ...(until === null ? {} : { until }) };
 }
 
 /** The credential of an attempt; null when it was removed meanwhile. */

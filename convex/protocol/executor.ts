@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { stop } from "./budget.js";
 import { resume } from "./checkpoint.js";
 import { executorLogin } from "./credential.js";
 import { jobLimits, repository } from "./job.js";
@@ -33,6 +34,8 @@ export const assignment = v.object({
   started: v.boolean(),
   /** The job was asked to cancel: stop it, then finish with outcome canceled. */
   cancelRequested: v.boolean(),
+  /** It has crossed a line of spending: stop it, then finish with that as the reason it failed. */
+  stop: v.optional(stop),
 });
 export type Assignment = Infer<typeof assignment>;
 
@@ -50,6 +53,8 @@ export const work = v.object({
   resume: v.optional(resume),
   /** Files of the tree to keep. */
   artifacts: v.optional(v.array(v.string())),
+  /** Somebody must know what it costs while it runs: tell with `executors:meter`. */
+  isMetered: v.optional(v.boolean()),
 });
 export type Work = Infer<typeof work>;
 

@@ -53,6 +53,8 @@ export const FAILURE_REASONS = [
   "timedOut",
   "maxTurns",
   "maxBudget",
+  /** A budget of the deployment had no more room for it. */
+  "budget",
   "noResult",
   "outputTooLarge",
   "leaseExpired",

@@ -257,6 +257,20 @@ export const PARKS_MAX = 100;
 /** Jobs that one step lets in when a credential may be used again. */
 export const LET_ALL_IN_PER_STEP = 25;
 
+// -- budgets --
+export const BUDGETS_MAX = 200;
+/** Budgets of one scope: one of each period. */
+export const BUDGETS_PER_SCOPE_MAX = 3;
+/** Budgets that may bound one attempt: of everybody, its repository, its user, its credential. */
+export const BUDGETS_PER_ATTEMPT_MAX = 4 * BUDGETS_PER_SCOPE_MAX;
+export const BUDGET_USD_MAX = 1_000_000;
+/** What an attempt is expected to cost while none has ended, US dollars. */
+export const BUDGET_ESTIMATE_USD = 1;
+/** Ends of attempts that a budget takes note of in one step. */
+export const SETTLED_PER_STEP = 256;
+/** Jobs that wait for a budget, counted up to this. */
+export const BUDGET_WAITING_MAX = 100;
+
 // -- arguments --
 /** Characters of a text in the arguments of a public function, where LONG_ARGUMENTS names no other. */
 export const ARGUMENT_CHARS_MAX = 8_192;

@@ -57,6 +57,8 @@ export const bucket = v.object({
   wait: histogram,
   run: histogram,
   micros: v.number(),
+  /** What bounded attempts cost beyond their lines; absent in buckets of before. */
+  overshoot: v.optional(v.number()),
   tokens,
   repositories: ranking,
   users: ranking,
@@ -111,6 +113,7 @@ export const fact = v.union(
     /** Left out when the attempt never started. */
     runMs: v.optional(v.number()),
     micros: v.number(),
+    overshoot: v.number(),
     tokens,
     repository: v.string(),
     user: v.string(),
@@ -154,6 +157,8 @@ export const figures = v.object({
   wait: percentiles,
   run: percentiles,
   costUsd: v.number(),
+  /** What bounded attempts cost beyond their lines. */
+  overshootUsd: v.number(),
   tokens,
   queue: v.object({
     samples: v.number(),

@@ -23,6 +23,8 @@ export const INVARIANTS = {
   deadlineKept: "No deadline or lease is long overdue.",
   outboxMoves: "No message waits in the outbox longer than its limit.",
   referencesHold: "What a job refers to is there.",
+  reservationsInFlight:
+    "What a budget has set aside is the sum of its reservations, each of an attempt under way.",
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 export const INVARIANT_NAMES = Object.keys(INVARIANTS) as Invariant[];
@@ -37,6 +39,7 @@ export const PARTS = [
   "system",
   "counters",
   "outbox",
+  "budgets",
   "executors",
   "slots",
   "leases",

@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { attemptSpend, spent, stop } from "./budget.js";
 import { resumption } from "./checkpoint.js";
 import { attemptReport, failureReason, jobSpec, jobState, phase } from "./job.js";
 
@@ -32,6 +33,10 @@ export const liveAttempt = v.object({
   spawnedAt: v.optional(v.number()),
   /** The deployment's credential it was given, if it was given one. */
   credentialId: v.optional(v.id("claudeCredentials")),
+  /** The budgets in which an amount is set aside for it. */
+  budgets: v.optional(v.array(v.id("budgets"))),
+  /** It has crossed a line, and its executor is to stop it. */
+  stop: v.optional(stop),
   commit: v.optional(v.string()),
   /** When each phase began; at most one item a phase. */
   phases: v.array(v.object({ phase, at: v.number() })),
@@ -50,6 +55,8 @@ export const attemptView = v.object({
   ...liveAttempt.fields,
   end: v.optional(attemptEnd),
   report: v.optional(attemptReport),
+  /** What it cost, if its job or a budget bounds it; of one under way, so far. */
+  spend: v.optional(attemptSpend),
 });
 export type AttemptView = Infer<typeof attemptView>;
 
@@ -78,10 +85,15 @@ export const jobView = v.object({
   /** Attempts that went on where an earlier one was; and those that should have and could not. */
   resumed: v.optional(v.number()),
   startedOver: v.optional(v.number()),
+  /** What its attempts that have ended cost together; absent before the first. */
+  spent: v.optional(spent),
 });
 export type JobView = Infer<typeof jobView>;
 
-/** Answer of `jobs:get`: the job with its latest attempt, null before the first. */
+/**
+ * Answer of `jobs:get`: the job with its latest attempt, null before the first. Here `spent` counts what
+ * a bounded attempt under way has cost so far.
+ */
 export const jobDetail = v.object({ ...jobView.fields, latest: v.union(attemptView, v.null()) });
 export type JobDetail = Infer<typeof jobDetail>;
 

@@ -111,6 +111,12 @@ const recipes: Record<string, Recipe> = {
     return () => root.mutation(api.batches.retry, { batchId });
   },
   "batches:submit": (root) => () => root.mutation(api.batches.submit, aBatch),
+  "budgets:remove": async (root) => {
+    const budgetId = await world.budget();
+    return () => root.mutation(api.budgets.remove, { budgetId });
+  },
+  "budgets:set": (root) => () =>
+    root.mutation(api.budgets.set, { scope: { kind: "all" }, period: "day", limitUsd: 1 }),
   "bulk:cancel": async (root) => {
     const operationId = await root.mutation(api.bulk.start, aBulk);
     return () => root.mutation(api.bulk.cancel, { operationId });

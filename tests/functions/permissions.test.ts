@@ -124,6 +124,7 @@ async function ids(): Promise<Ids> {
     users: [userId],
     sessions: [sessionId],
     apiKeys: [apiKeyId],
+    budgets: [await world.budget()],
     claudeCredentials: [await world.credential(unique("login"))],
   };
 }

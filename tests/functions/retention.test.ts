@@ -265,6 +265,11 @@ const BOUNDED: Record<string, string> = {
   ...{ schedules: "SCHEDULES_MAX, deleted by people", secrets: "SECRETS_MAX, removed by people" },
   ...{ secretBoxes: "one each of secrets" },
   ...{ claudeCredentials: "CREDENTIALS_MAX, and one each of executors" },
+  ...{
+    budgets: "BUDGETS_MAX, set by people",
+    reservations: "few each of jobs that executors hold, and of those that ended this minute",
+    meters: "one each of jobs that executors hold",
+  },
   ...{ credentialUses: "one each of jobs that executors hold" },
   ...{ templates: "TEMPLATE_VERSIONS_MAX of a name, written one by one by people" },
   ...{ checkpoints: "one of each job that is not over", fileSweep: "one row" },

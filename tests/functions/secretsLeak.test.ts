@@ -62,6 +62,7 @@ async function fullWorld() {
     executors: [executor.executorId],
     users: [alice.userId],
     sessions: [alice.sessionId],
+    budgets: [await world.budget()],
     claudeCredentials: [credential.credentialId],
     secrets: [secretId],
   };

@@ -249,6 +249,17 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
     ["referencesHold"],
     async (ctx) => ctx.db.delete("prompts", (await running(ctx)).promptId),
   ],
+  [
+    "an amount set aside for an attempt that ended",
+    ["reservationsInFlight"],
+    async (ctx) => {
+      const { _id: jobId, token } = await ended(ctx);
+      const of = { key: "all", scope: { kind: "all" }, period: "total", timeZone: "UTC" } as const;
+      const amounts = { limit: 9, start: 0, spent: 0, reserved: 1, overshoot: 0 };
+      const budgetId = await ctx.db.insert("budgets", { ...of, ...amounts });
+      await ctx.db.insert("reservations", { budgetId, jobId, token, amount: 1 });
+    },
+  ],
 ];
 
 async function plainExecutor(ctx: MutationCtx) {

@@ -136,6 +136,14 @@ export class World {
     return (await this.t.mutation(internal.secrets.keep, kept)).secretId;
   }
 
+  /** A budget that is far from used up. */
+  async budget(): Promise<Id<"budgets">> {
+    const amounts = { limit: 1e12, start: START, spent: 0, reserved: 0, overshoot: 0 };
+    const of = { key: "all", scope: { kind: "all" }, period: "total", timeZone: "UTC" } as const;
+    const budget = { ...of, ...amounts };
+    return this.t.run((ctx) => ctx.db.insert("budgets", budget));
+  }
+
   /** A credential of the deployment, of this label. */
   async credential(label: string): Promise<Id<"claudeCredentials">> {
     const key = { kind: "claude", name: label } as const;

@@ -9,8 +9,15 @@ const ended = (part: Partial<Ended> & Pick<Ended, "reason">): Ended => ({
   interruptions: POLICIES[part.reason].charged ? 0 : 1,
   occurrences: 1,
   attemptsMax: 3,
+  isSpent: false,
   jitter: 0,
   ...part,
+});
+
+test.each(FAILURE_REASONS)("%s of a job that has spent all it may → it fails", (reason) => {
+  const { retryable } = POLICIES[reason];
+  const expected = { kind: "failed", reason: retryable ? "maxBudget" : reason };
+  expect(decide(ended({ reason, isSpent: true }))).toEqual(expected);
 });
 
 describe("each reason, the first time", () => {
@@ -31,6 +38,7 @@ describe("each reason, the first time", () => {
     ["timedOut", "backoff"],
     ["maxTurns", "failed"],
     ["maxBudget", "failed"],
+    ["budget", "pending"],
     ["noResult", "backoff"],
     ["outputTooLarge", "failed"],
     ["leaseExpired", "pending"],
@@ -124,7 +132,8 @@ test("whatever ends its attempts, a job has at most attemptsMax + INTERRUPTIONS_
         if (isCharged) counts = { charged: charged + 1, interruptions };
         else if (!parks) counts = { charged, interruptions: interruptions + 1 };
         const { occurrences } = counted;
-        const decision = decide({ reason, ...counts, occurrences, attemptsMax, jitter: 0.5 });
+        const rest = { occurrences, attemptsMax, isSpent: false, jitter: 0.5 };
+        const decision = decide({ reason, ...counts, ...rest });
         if (decision.kind === "failed") break;
       }
       expect(attempts).toBeLessThanOrEqual(attemptsMax + INTERRUPTIONS_MAX + PARKS_MAX);

@@ -22,6 +22,7 @@ const attempt: fc.Arbitrary<Fact> = fc.record({
   isRetried: fc.boolean(),
   runMs: fc.nat(2 * DAY),
   micros: fc.nat(5_000_000),
+  overshoot: fc.nat(1_000_000),
   tokens: fc.record({ input: count, output: count, cacheRead: count, cacheCreation: count }),
   repository: fc.nat(40).map((n) => `host/owner/r${n}`),
   user: fc.constantFrom("user:a", "user:b"),
