@@ -15,7 +15,7 @@ import * as Submissions from "./model/submissions.js";
 import { JOB_STATE_KINDS, jobState } from "./protocol/job.js";
 import { PAGE_SIZE_MAX } from "./protocol/limits.js";
 import { bulkFilter, submissionArgs, submitReply, waitingView } from "./protocol/queue.js";
-import { attemptView, eventView, jobDetail } from "./protocol/view.js";
+import { attemptView, eventView, jobDetail, leaseView } from "./protocol/view.js";
 
 const stateKind = v.union(...JOB_STATE_KINDS.map((kind) => v.literal(kind)));
 
@@ -88,7 +88,7 @@ export const waiting = userQuery("viewer")({
  */
 export const lease = userQuery("viewer")({
   args: { jobId: v.string() },
-  returns: v.union(v.null(), v.object({ expiresAt: v.number() })),
+  returns: v.union(v.null(), leaseView),
   handler: async (ctx, { jobId }) => Jobs.lease(ctx, await Jobs.getByText(ctx, jobId)),
 });
 

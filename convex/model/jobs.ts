@@ -9,7 +9,7 @@ import { microsOf } from "../domain/rollup.js";
 import type { JobStateKind } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX, SLOTS_MAX } from "../protocol/limits.js";
 import type { BulkFilter } from "../protocol/queue.js";
-import type { JobDetail, JobView } from "../protocol/view.js";
+import type { JobDetail, JobView, LeaseView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
 import * as Leases from "./leases.js";
 import * as Spending from "./spending.js";
@@ -129,13 +129,12 @@ export async function countUpTo(ctx: QueryCtx, state: JobStateKind): Promise<num
 }
 
 /** The lease of the executor that has the job; null when none has. */
-export async function lease(
-  ctx: QueryCtx,
-  { state }: Doc<"jobs">,
-): Promise<{ expiresAt: number } | null> {
+export async function lease(ctx: QueryCtx, { state }: Doc<"jobs">): Promise<LeaseView | null> {
   if (state.kind !== "assigned" && state.kind !== "running") return null;
   const row = await Leases.find(ctx, state.executorId);
-  return row === null ? null : { expiresAt: row.expiresAt };
+  const executor = await ctx.db.get("executors", state.executorId);
+  if (row === null || executor === null) return null;
+  return { expiresAt: row.expiresAt, leaseMs: executor.leaseMs };
 }
 
 /** A job as lists show it. */

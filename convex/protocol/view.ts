@@ -97,6 +97,10 @@ export type JobView = Infer<typeof jobView>;
 export const jobDetail = v.object({ ...jobView.fields, latest: v.union(attemptView, v.null()) });
 export type JobDetail = Infer<typeof jobDetail>;
 
+/** Answer of `jobs:lease`: until when the executor may keep the job, and how long a heartbeat renews it for. */
+export const leaseView = v.object({ expiresAt: v.number(), leaseMs: v.number() });
+export type LeaseView = Infer<typeof leaseView>;
+
 /** One line of a job's timeline. */
 export const eventView = v.object({
   seq: v.number(),

@@ -95,3 +95,15 @@ export async function expectNoSidewaysScroll(page: Page): Promise<void> {
   }));
   expect(scroll).toBeLessThanOrEqual(inner);
 }
+
+/** The same on a desk and on a phone, in both themes, of the page as it stands. */
+export async function expectAccessibleEverywhere(page: Page): Promise<void> {
+  for (const width of [1280, 375]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      await expectAccessible(page);
+    }
+    await expectNoSidewaysScroll(page);
+  }
+}

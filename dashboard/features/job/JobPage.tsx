@@ -1,31 +1,42 @@
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { formatActor, formatId, formatRepository } from "../../lib/format.js";
-import { StateBadge } from "../../ui/Badge.js";
-import { Facts, PageHead } from "../../ui/Page.js";
+import type { JobDetail } from "../../../convex/protocol/view.js";
+import { useTabIcon, type TabIcon } from "../../lib/favicon.js";
+import type { JobStateKind } from "../../../convex/protocol/job.js";
 import { Loading } from "../../ui/States.js";
-import { Time } from "../../ui/Time.js";
+import { Banners } from "./Banners.js";
 import { useJob } from "./job.js";
+import { JobHead } from "./JobHead.js";
+import { JobTabs } from "./JobTabs.js";
+import { Summary } from "./Summary.js";
+import { Timeline } from "./Timeline.js";
 
 const route = getRouteApi("/signedIn/jobs/$jobId");
 
+const ICONS: Partial<Record<JobStateKind, TabIcon>> = {
+  assigned: "iconLive",
+  running: "iconLive",
+  succeeded: "iconGood",
+  failed: "iconBad",
+};
+
+/** Everything about one job, live. */
 export function JobPage(): ReactNode {
   const job = useJob(route.useParams().jobId);
-  if (job === undefined) return <Loading what="the job" />;
-  const title = job.title === "" ? `Job ${formatId(job.jobId)}` : job.title;
+  return job === undefined ? <Loading what="the job" rows={8} /> : <Loaded job={job} />;
+}
+
+function Loaded({ job }: { job: JobDetail }): ReactNode {
+  useTabIcon(ICONS[job.state.kind] ?? "icon");
   return (
     <>
-      <PageHead title={title}>
-        <StateBadge state={job.state.kind} />
-      </PageHead>
-      <Facts
-        rows={[
-          ["Repository", `${formatRepository(job.spec.repository)} at ${job.spec.ref}`],
-          ["Submitted", <Time key="at" at={job.submittedAt} />],
-          ["By", formatActor(job.submittedBy)],
-          ["Attempt", `${job.attempt} of ${job.attemptsMax}`],
-        ]}
-      />
+      <JobHead job={job} />
+      <Banners job={job} />
+      <div className="mb-5 grid gap-3 lg:grid-cols-2">
+        <Summary job={job} />
+        <Timeline job={job} />
+      </div>
+      <JobTabs job={job} />
     </>
   );
 }
