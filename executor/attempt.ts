@@ -20,6 +20,7 @@ import { collect } from "./collecting.js";
 import type { CliLogin } from "./config.js";
 import type { GitRules } from "./git.js";
 import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
+import type { Jail } from "./jail/jail.js";
 import type { Logger } from "./logger.js";
 import { createLogShipper, type LogShipper } from "./logShipper.js";
 import { sweepProcesses } from "./processTree.js";
@@ -37,6 +38,7 @@ export type AttemptDependencies = {
   markers: Set<string>;
   tempDir: string;
   git: GitRules;
+  jail: Jail;
   cli: {
     file: string | undefined;
     login: CliLogin;

@@ -9,7 +9,8 @@ import type { Steering } from "./claude/conversation.js";
 import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
 import { type CliRun, runCli } from "./claude/process.js";
 import { parseLine, toLogEntries } from "./claude/stream.js";
-import type { CliLogin } from "./config.js";
+import { confine } from "./confinement.js";
+import { loginOf } from "./issuedSecrets.js";
 import type { Workspace } from "./workspace.js";
 
 /** One run of the CLI within an attempt. */
@@ -37,15 +38,16 @@ export async function runAttemptCli(
   const { work, workspace, resume, checkpoints } = step;
   const { clock, cli } = deps;
   if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
-  const command = buildCommand({
-    ...{ ...cli, file: cli.file, work, folders: workspace, marker: workspace.marker },
-    login: await loginOf(context),
-    isResumed: resume !== undefined,
+  const call = { ...cli, file: cli.file, work, folders: workspace, marker: workspace.marker };
+  const confined = await confine(deps, {
+    workspace,
+    login: await loginOf(cli, context.secrets),
+    build: (login) => buildCommand({ ...call, login, isResumed: resume !== undefined }),
   });
   let facts: Facts = NO_FACTS;
   const stderr = deps.redactor.stream();
   const startedAt = clock.monotonic();
-  const run = await runCli(command, {
+  const run = await runCli(confined.command, {
     ...{ clock, signal, marker: workspace.marker, answerMs: cli.answerMs, judge: undefined },
     onTaken: step.onTaken,
     onSpawn: (steering) => {
@@ -65,6 +67,7 @@ export async function runAttemptCli(
       writeLines(context, stderr.push(piece));
     },
   });
+  await confined.close();
   writeLines(context, stderr.end());
   const cliMs = Math.round(clock.monotonic() - startedAt);
   Object.assign(report, reportOf(run, facts), { cliMs });
@@ -83,15 +86,6 @@ function tellOddities({ deps, held, mark }: AttemptContext, run: CliRun): void {
   if (run.droppedLines > 0) mark(`${run.droppedLines} events were too long to be read`);
   if (run.sweptProcesses > 0) mark(`${run.sweptProcesses} left-over processes ended`);
   if (!run.isClean) deps.logger.error("processesLeft", { ...held });
-}
-
-/** The machine's own login; the deployment's where the machine has none. */
-async function loginOf({ deps, secrets }: AttemptContext): Promise<CliLogin> {
-  const { login, isLoginMissing } = deps.cli;
-  const issued = isLoginMissing === true ? await secrets.get("claude") : null;
-  if (issued === null) return login;
-  const { form, secret } = issued;
-  return form === "apiKey" ? { ...login, apiKey: secret } : { ...login, oauthToken: secret };
 }
 
 function writeLines({ deps, write }: AttemptContext, text: string): void {

@@ -9,6 +9,7 @@ import {
   LEASE_MS_MIN,
   SLOTS_MAX,
 } from "../convex/protocol/limits.js";
+import { JAIL_LEVELS } from "./jail/jail.js";
 import { LOG_LEVELS } from "./logger.js";
 
 /** A variable that cannot be right; the message names it, its value and what is allowed. */
@@ -85,6 +86,8 @@ const VARIABLES = {
   LOCAL_REPOSITORIES: list("absolute paths joined by colons", ":", /^\/[^\0]*$/),
   GIT_HOSTS: list("host names joined by commas", ",", /^[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?$/),
   GIT_LOOPBACK_HTTP: text("1, or unset", /^1$/),
+  JAIL_LEVEL: choice([...JAIL_LEVELS, "best"]),
+  JAIL_READABLE: list("absolute paths joined by colons", ":", /^\/[^\0]*$/),
   PATH: text("a search path", /^[^\0]+$/),
 } satisfies Record<string, Variable>;
 
@@ -143,7 +146,15 @@ export function parseConfig(environment: Environment) {
     localRepositories: Object.freeze(get("LOCAL_REPOSITORIES") ?? []),
     gitHosts: Object.freeze(get("GIT_HOSTS") ?? ["github.com"]),
     loopbackHttp: get("GIT_LOOPBACK_HTTP") === "1",
+    jail: readJail(environment),
     searchPath: get("PATH") ?? "/usr/local/bin:/usr/bin:/bin",
+  });
+}
+
+function readJail(environment: Environment) {
+  return Object.freeze({
+    level: readVariable(environment, "JAIL_LEVEL") ?? "jail",
+    readable: Object.freeze(readVariable(environment, "JAIL_READABLE") ?? []),
   });
 }
 

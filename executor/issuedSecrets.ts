@@ -2,6 +2,7 @@ import type { HeldAttempt } from "../convex/protocol/executor.js";
 import type { IssuedSecret, SecretUse } from "../convex/protocol/secret.js";
 import { type Backend, BackendError } from "./backend.js";
 import { type Clock, pause } from "./clock.js";
+import type { CliLogin } from "./config.js";
 import type { Redactor } from "./redact.js";
 
 /** The secrets that one attempt was given; the redactor knows each before anybody else does. */
@@ -10,6 +11,18 @@ export interface IssuedSecrets {
   get(use: SecretUse): Promise<IssuedSecret | null>;
   /** Once nothing of the attempt can be on its way any more. */
   forget(): void;
+}
+
+/** The machine's own login; the deployment's where the machine has none. Rejects with BackendError. */
+export async function loginOf(
+  cli: { login: CliLogin; isLoginMissing?: boolean },
+  secrets: IssuedSecrets,
+): Promise<CliLogin> {
+  const { login, isLoginMissing } = cli;
+  const issued = isLoginMissing === true ? await secrets.get("claude") : null;
+  if (issued === null) return login;
+  const { form, secret } = issued;
+  return form === "apiKey" ? { ...login, apiKey: secret } : { ...login, oauthToken: secret };
 }
 
 const TRIES_MAX = 4;

@@ -13,6 +13,8 @@ import { type Boot, type Enrol, IdentityError, loadIdentity } from "./identity.j
 import { type Keys, keysOf } from "./keys.js";
 import { readDisk } from "./disk.js";
 import { keepLease, type Lease } from "./lease.js";
+import { BRIDGE_COMMAND, bridge } from "./jail/bridge.js";
+import { type Jail, JailError, jailOptions, provideJail } from "./jail/jail.js";
 import { createLogger, type Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
 import { createRedactor } from "./redact.js";
@@ -57,6 +59,7 @@ type Running = {
   backend: Backend;
   supervisor: Supervisor;
   keys: Keys;
+  jail: Jail;
   /** Rejects with an Ending when the identity is lost. */
   lost: Promise<never>;
 };
@@ -79,11 +82,13 @@ async function main(): Promise<void> {
   }
   await mkdir(config.tempDir, { recursive: true, mode: 0o700 });
   const boot: Boot = { id: randomUUID(), at: clock.now() };
+  const jail = await provideJail(config.jail.level, jailOptions(config, clock));
   const [identity, cli, login] = await Promise.all([
     loadIdentity({ ...config, enrol: (args) => enrol(config.convexUrl, args) }),
     findCli({ given: config.claudeBin, searchPath: config.searchPath, clock }),
     probeLogin(config.login),
     sweepLeftovers(config.tempDir, { clock, logger }),
+    jail.sweep(),
   ]);
   const { lost, onFinal } = expectIdentity();
   const keys = keysOf(identity, { stateDir: config.stateDir, boot, clock });
@@ -109,8 +114,9 @@ async function main(): Promise<void> {
     health,
     cliFile: cli?.file,
     markers,
+    jail,
   });
-  const running: Running = { config, logger, backend, supervisor, keys, lost };
+  const running: Running = { config, logger, backend, supervisor, keys, jail, lost };
   try {
     await Promise.race([lost, firstSignal, work(running, health, cli?.version ?? "none")]);
   } catch (error) {
@@ -170,7 +176,9 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     if (!isSubscribed) {
       isSubscribed = true;
       const startMs = Math.round(process.uptime() * 1000);
-      logger.info("subscribed", { name: config.name, port: page.port, slots, startMs, cliVersion });
+      const { name } = config;
+      const told = { name, port: page.port, slots, startMs, cliVersion, jail: running.jail.level };
+      logger.info("subscribed", told);
     }
     supervisor.reconcile(assignments);
   });
@@ -214,8 +222,9 @@ function supervise(options: {
   health: HealthState;
   cliFile: string | undefined;
   markers: Set<string>;
+  jail: Jail;
 }): Supervisor {
-  const { config, logger, backend, redactor, health, cliFile, markers } = options;
+  const { config, logger, backend, redactor, health, cliFile, markers, jail } = options;
   const { searchPath, login } = config;
   const deps: AttemptDependencies = {
     backend,
@@ -223,6 +232,7 @@ function supervise(options: {
     logger,
     redactor,
     markers,
+    jail,
     tempDir: config.tempDir,
     git: {
       searchPath,
@@ -350,6 +360,7 @@ async function enrol(url: string, args: Parameters<Enrol>[0]): ReturnType<Enrol>
 function explain(error: unknown): { code: number; sentence: string } {
   if (error instanceof Ending) return { code: error.code, sentence: error.message };
   if (error instanceof ConfigError) return { code: EXIT.usage, sentence: error.message };
+  if (error instanceof JailError) return { code: EXIT.unavailable, sentence: error.message };
   if (error instanceof IdentityError) return { code: EXIT.refused, sentence: error.message };
   const sentence = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: EXIT.internal, sentence };
@@ -358,6 +369,7 @@ function explain(error: unknown): { code: number; sentence: string } {
 /** No argument: work. `doctor [--json]`: say what is wrong with this machine, and exit 1 if something is. */
 async function choose([command, ...rest]: readonly string[]): Promise<number> {
   if (command === undefined) return main().then(() => EXIT.ok);
+  if (command === BRIDGE_COMMAND && rest[0] !== undefined) return bridge(rest[0]);
   const asJson = rest.includes("--json");
   if (command !== "doctor" || rest.length > Number(asJson)) {
     process.stderr.write("executor: the commands are none (to work) and `doctor [--json]`.\n");

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { type Clock, pause } from "./clock.js";
 
 /**
@@ -49,13 +49,30 @@ export async function startTimeOf(pid: number): Promise<string | undefined> {
 
 /** The processes of `marker` that are alive now. Empty where there is no /proc. */
 export async function findProcesses(marker: string): Promise<number[]> {
+  const entries = await Promise.all((await listProcesses()).map((pid) => readEntry(pid, marker)));
+  return belonging(entries.filter((entry) => entry !== undefined));
+}
+
+async function listProcesses(): Promise<number[]> {
   const names = await readdir("/proc").catch((error: unknown) => {
     if (hasCode(error, "ENOENT")) return [];
     throw error;
   });
-  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const entries = await Promise.all(pids.map((pid) => readEntry(pid, marker)));
-  return belonging(entries.filter((entry) => entry !== undefined));
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** The processes of a user who has no others: those of one run. Empty where there is no /proc. */
+export async function findProcessesOf(uid: number): Promise<number[]> {
+  const found = await Promise.all(
+    (await listProcesses()).map(async (pid) => {
+      const [entry, status] = await Promise.all([
+        readStat(pid),
+        stat(`/proc/${pid}`).catch(() => null),
+      ]);
+      return entry?.[STAT_STATE] !== "Z" && status?.uid === uid ? [pid] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** Marked processes, their descendants, and the sessions they lead: all from one snapshot. */

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 /** Program → Debian package and why it is needed. */
 const NEEDED = [
   { program: "git", debian: "git", why: "the tests clone real repositories" },
+  { program: "bwrap", debian: "bubblewrap", why: "the tests run jobs in their jail" },
   { program: "chromium", debian: "chromium", why: "a test runs React clients in a real browser" },
 ];
 

@@ -46,6 +46,8 @@ export function startExecutor(start: ExecutorStart): Child {
       PORT: "0",
       MAX_CONCURRENT_JOBS: String(start.slots),
       LOCAL_REPOSITORIES: start.localRepositories.join(":"),
+      // What this machine can do; an executor that serves others has to be told, or refuses.
+      JAIL_LEVEL: "best",
       ...start.login,
       ...start.variables,
     },

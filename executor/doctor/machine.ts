@@ -3,6 +3,7 @@ import { access, mkdir, stat, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import type { Clock } from "../clock.js";
 import type { Config } from "../config.js";
+import { JailError, jailOptions, provideJail } from "../jail/jail.js";
 import { runCommand } from "../runCommand.js";
 import { fail, type Finding, ok, warn } from "./check.js";
 
@@ -53,6 +54,25 @@ export function checkUser(uid: number | undefined): Finding {
     "runs as root, and so does everything that jobs start",
     "run the executor as a user of its own, or in the container",
   );
+}
+
+/** The level of the configuration, tried out. */
+export async function checkJail(config: Config, clock: Clock): Promise<Finding> {
+  const options = jailOptions(config, clock);
+  const tried = await provideJail(config.jail.level, options).catch((error: unknown) => {
+    if (error instanceof JailError) return error;
+    throw error;
+  });
+  if (tried instanceof JailError) {
+    return fail("jail", tried.message, "do as it says, or choose another JAIL_LEVEL");
+  }
+  const lesser = {
+    uid: "each run has a user of its own, but sees the machine's files and network",
+    none: "runs may do whatever the executor's user may",
+  };
+  const { level } = tried;
+  if (level === "jail") return ok("jail", "runs are kept in bubblewrap");
+  return warn("jail", `JAIL_LEVEL ${level}: ${lesser[level]}`, "set JAIL_LEVEL to jail");
 }
 
 export function checkMemory(slots: number, totalBytes = totalmem()): Finding {

