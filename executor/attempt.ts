@@ -75,6 +75,7 @@ export function startAttempt(assignment: Assignment, deps: AttemptDependencies):
     stopping.abort(reason);
   };
   const stop = (reason: StopReason): void => {
+    if (reason === "budget") steps.freeze();
     if (reason !== "shutdown") abort(reason);
     else if (!isLeaving) {
       isLeaving = true;
@@ -207,6 +208,11 @@ class Steps {
       await collect(this.#context, workspace, work.artifacts);
     }
     return outcome;
+  }
+
+  /** What a stop does to the run is kept by no checkpoint: the job goes on from before. */
+  freeze(): void {
+    this.#checkpoints?.stop();
   }
 
   /** Before a shutdown stops the run: keeps how far it has come. */

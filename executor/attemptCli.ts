@@ -7,6 +7,7 @@ import type { Checkpointer } from "./checkpoint.js";
 import { buildCommand } from "./claude/command.js";
 import type { Steering } from "./claude/conversation.js";
 import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
+import { createMeter } from "./claude/meter.js";
 import { type CliRun, runCli } from "./claude/process.js";
 import { parseLine, toLogEntries } from "./claude/stream.js";
 import { confine } from "./confinement.js";
@@ -45,12 +46,23 @@ export async function runAttemptCli(
     build: (login) => buildCommand({ ...call, login, isResumed: resume !== undefined }),
   });
   let facts: Facts = NO_FACTS;
+  const meter = createMeter({
+    clock,
+    tell: work.isMetered === true ? (usage) => deps.backend.meter(context.held, usage) : undefined,
+    onFailure: (error) => {
+      context.heed(error, "meterRefused");
+    },
+  });
   const stderr = deps.redactor.stream();
   const startedAt = clock.monotonic();
   const run = await runCli(confined.command, {
     ...{ clock, signal, marker: workspace.marker, answerMs: cli.answerMs, judge: undefined },
     onTaken: step.onTaken,
+    onUsage: (usage) => {
+      meter.onUsage(usage);
+    },
     onSpawn: (steering) => {
+      meter.attach(steering);
       context.enter("running", { spawnedAt: clock.now() });
       step.onSteering(steering);
     },
@@ -61,6 +73,7 @@ export async function runAttemptCli(
         void tellResumption(context, resume);
       }
       facts = observe(facts, event);
+      meter.onEvent();
       for (const entry of toLogEntries(event, clock.now())) context.write(entry);
     },
     onStderr: (piece) => {
@@ -68,9 +81,10 @@ export async function runAttemptCli(
     },
   });
   await confined.close();
+  meter.stop();
   writeLines(context, stderr.end());
   const cliMs = Math.round(clock.monotonic() - startedAt);
-  Object.assign(report, reportOf(run, facts), { cliMs });
+  Object.assign(report, reportOf(run, { ...facts, usage: meter.usage() }), { cliMs });
   tellOddities(context, run);
   const stopped = stoppedOutcome(signal);
   if (stopped !== undefined || resume === undefined || facts.sessionId !== undefined) {

@@ -1,3 +1,4 @@
+import type { Stop } from "../convex/protocol/budget.js";
 import type { Work } from "../convex/protocol/executor.js";
 import type { FailureReason, Outcome } from "../convex/protocol/job.js";
 import { MESSAGE_CHARS_MAX } from "../convex/protocol/limits.js";
@@ -15,6 +16,8 @@ export type StopReason =
   | "timeout"
   /** The trust deadline passed: the backend may have given the job away. */
   | "leaseLost"
+  /** It has crossed a line of spending: its job's, or a budget's. */
+  | Stop
   /** The token is stale: stop, and report nothing. */
   | "abandon";
 
@@ -27,6 +30,13 @@ function outcomeOf(reason: StopReason): Outcome {
       return { kind: "interrupted", reason: "shutdown" };
     case "timeout":
       return failed("timedOut", "The attempt took longer than its job allows.");
+    case "maxBudget":
+      return failed("maxBudget", "It was stopped: it has cost what its job may.");
+    case "budget":
+      return failed(
+        "budget",
+        "It was stopped: it has cost what was set aside, and a budget is used up.",
+      );
     case "leaseLost":
     case "abandon":
       return failed("leaseExpired", "The executor could not renew its lease in time.");

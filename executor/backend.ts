@@ -2,6 +2,7 @@ import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { ConvexError } from "convex/values";
 import { api } from "../convex/_generated/api.js";
 import type { Artifact } from "../convex/protocol/artifact.js";
+import type { SpentView } from "../convex/protocol/budget.js";
 import type { Checkpoint, Resumption } from "../convex/protocol/checkpoint.js";
 import { ERROR_CODES, type ErrorCode } from "../convex/protocol/errors.js";
 import type {
@@ -29,6 +30,8 @@ export interface Backend {
   watchAssignments(onChange: (assignments: Assignment[]) => void): void;
   start(held: HeldAttempt): Promise<Work>;
   phase(held: HeldAttempt, step: PhaseStep): Promise<void>;
+  /** What an attempt has cost so far. */
+  meter(held: HeldAttempt, spent: SpentView): Promise<void>;
   heartbeat(held: HeldAttempt[], disk: Disk | undefined): Promise<HeartbeatReply>;
   appendLog(held: HeldAttempt, seq: number, entries: LogEntry[]): Promise<AppendReply>;
   finish(held: HeldAttempt, ending: Ending): Promise<void>;
@@ -107,6 +110,9 @@ export function connectBackend(connection: Connection): Backend {
     start: (held) => call(() => client.mutation(executors.start, held)),
     phase: async (held, step) => {
       await call(() => client.mutation(executors.phase, { ...held, ...step }));
+    },
+    meter: async (held, spent) => {
+      await call(() => client.mutation(executors.meter, { ...held, ...spent }));
     },
     heartbeat: (held, disk) =>
       call(() =>

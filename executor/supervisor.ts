@@ -67,6 +67,7 @@ class AttemptSupervisor implements Supervisor {
       const mine = assignments.find((a) => a.jobId === jobId && a.token === attempt.held.token);
       if (mine === undefined) attempt.stop("abandon");
       else if (mine.cancelRequested) attempt.stop("cancel");
+      else if (mine.stop !== undefined) attempt.stop(mine.stop);
     }
     this.#takeNew();
   }

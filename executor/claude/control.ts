@@ -1,3 +1,5 @@
+import { type CliUsage, parseUsage } from "./usage.js";
+
 /**
  * The lines that the CLI and whoever runs it exchange over stdin and stdout besides the events: messages
  * of people, requests and their answers. Pure; what each does was measured on the pinned version.
@@ -15,8 +17,8 @@ export type Verdict = Readonly<
 >;
 
 export type ControlLine =
-  /** The CLI is up and answered a request of ours. */
-  | { type: "answer"; requestId: string }
+  /** The CLI is up and answered a request of ours; `usage` if it was asked for that. */
+  | { type: "answer"; requestId: string; usage?: CliUsage }
   /** A hook asks before a call, or tells that one has ended. */
   | { type: "hook"; requestId: string; event: "before"; call: ToolCall }
   | { type: "hook"; requestId: string; event: "after" }
@@ -54,6 +56,11 @@ export function interruptLine(requestId: string): string {
 /** The cheapest question: answered within milliseconds, also while a tool runs or the model thinks. */
 export function probeLine(requestId: string): string {
   return requestLine(requestId, { subtype: "get_binary_version" });
+}
+
+/** Asks what the process has cost so far; answered within some 50 ms, also while a tool runs. */
+export function usageLine(requestId: string): string {
+  return requestLine(requestId, { subtype: "get_usage" });
 }
 
 export function messageLine({ id, text }: Message): string {
@@ -110,7 +117,11 @@ export function isEvent({ type }: ControlLine): boolean {
 function parseRequest(text: string): ControlLine {
   const event = parse(text);
   if (event["type"] === "control_response") {
-    return { type: "answer", requestId: asText(asRecord(event["response"])["request_id"]) };
+    const response = asRecord(event["response"]);
+    const session = asRecord(asRecord(response["response"])["session"]);
+    const usage = parseUsage({ cost: session["total_cost_usd"], models: session["model_usage"] });
+    const answer = { type: "answer", requestId: asText(response["request_id"]) } as const;
+    return usage === undefined ? answer : { ...answer, usage };
   }
   const requestId = asText(event["request_id"]);
   const request = asRecord(event["request"]);

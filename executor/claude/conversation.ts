@@ -13,8 +13,10 @@ import {
   probeLine,
   type ToolCall,
   type Verdict,
+  usageLine,
   verdictLine,
 } from "./control.js";
+import type { CliUsage } from "./usage.js";
 
 /** What people may do to a run under way. */
 export interface Steering {
@@ -24,6 +26,8 @@ export interface Steering {
   interrupt(message?: Message): boolean;
   /** Lets the calls of tools under way end, then ends the run before it asks the model again. */
   stopAfterTurn(): boolean;
+  /** Asks what it has cost so far; the answer comes by `onUsage`. */
+  askUsage(): void;
 }
 
 export type ConversationOptions = {
@@ -36,6 +40,7 @@ export type ConversationOptions = {
   judge: ((call: ToolCall) => Verdict) | undefined;
   /** The run took up a message of a person. */
   onTaken: (messageId: string) => void;
+  onUsage: (usage: CliUsage) => void;
 };
 
 /** The CLI's process, as far as the conversation needs it. */
@@ -79,6 +84,7 @@ export class Conversation implements Steering {
   #deferred: string | undefined;
   #misses = 0;
   #probes = 0;
+  #questions = 0;
   #cancelTick: Cancel = () => undefined;
   #cancelWait: Cancel = () => undefined;
 
@@ -116,6 +122,11 @@ export class Conversation implements Steering {
     return true;
   }
 
+  askUsage(): void {
+    this.#questions += 1;
+    if (!this.#isClosed) this.#link.write(usageLine(`usage-${this.#questions}`));
+  }
+
   /** First step of the stop ladder: ends the turn and its tools, and with them the CLI. */
   leave(): void {
     if (this.#isClosed) return;
@@ -150,6 +161,7 @@ export class Conversation implements Steering {
     switch (control.type) {
       case "answer":
         if (control.requestId === "initialize") this.#awaitTurn();
+        if (control.usage !== undefined) this.#options.onUsage(control.usage);
         return;
       case "turn":
         this.#begin();

@@ -1,4 +1,4 @@
-import type { AttemptReport, FailureReason, Outcome, Tokens } from "../../convex/protocol/job.js";
+import type { AttemptReport, FailureReason, Outcome } from "../../convex/protocol/job.js";
 import type { UsageLimit, UsageWindow } from "../../convex/protocol/credential.js";
 import {
   MESSAGE_CHARS_MAX,
@@ -7,6 +7,7 @@ import {
 } from "../../convex/protocol/limits.js";
 import type { CliRun } from "./process.js";
 import { cap, type ClaudeEvent, type CliResult, toIso } from "./stream.js";
+import { type CliUsage, laterUsage, NO_USAGE } from "./usage.js";
 
 /** What the events of one run add up to. Pure: a new value for each event. */
 export type Facts = Readonly<{
@@ -20,6 +21,8 @@ export type Facts = Readonly<{
   windows: readonly UsageWindow[];
   /** The last one counts: its sums run over the whole process. */
   result: CliResult | undefined;
+  /** What the CLI answered last when it was asked; a run that is killed has no other account. */
+  usage: CliUsage;
 }>;
 
 export const NO_FACTS: Facts = {
@@ -29,6 +32,7 @@ export const NO_FACTS: Facts = {
   rejectedLimit: undefined,
   windows: [],
   result: undefined,
+  usage: NO_USAGE,
 };
 
 export function observe(facts: Facts, event: ClaudeEvent): Facts {
@@ -86,8 +90,7 @@ export function reportOf(run: CliRun, facts: Facts): AttemptReport {
   const { result, model } = facts;
   const sessionId = result?.sessionId ?? facts.sessionId;
   const report: AttemptReport = {
-    costUsd: result?.costUsd ?? 0,
-    tokens: sumTokens(result),
+    ...laterUsage(facts.usage, result?.usage ?? NO_USAGE),
     turns: result?.turns ?? 0,
     permissionDenials: result?.permissionDenials ?? 0,
   };
@@ -176,18 +179,6 @@ function messageOf(reason: FailureReason, result: CliResult, facts: Facts): stri
   const resetsAt = facts.rejectedLimit?.resetsAt;
   if (reason !== "usageLimit" || resetsAt === undefined) return said;
   return `${said} (the limit ends at ${toIso(resetsAt)})`;
-}
-
-/** From `modelUsage`: `usage` leaves out what subagents spent. */
-function sumTokens(result: CliResult | undefined): Tokens {
-  const sum: Tokens = { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 };
-  for (const usage of result?.models ?? []) {
-    sum.input += usage.input;
-    sum.output += usage.output;
-    sum.cacheRead += usage.cacheRead;
-    sum.cacheCreation += usage.cacheCreation;
-  }
-  return sum;
 }
 
 function failed(reason: FailureReason, message: string): Extract<Outcome, { kind: "failed" }> {

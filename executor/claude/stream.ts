@@ -1,5 +1,6 @@
 import type { LogEntry } from "../../convex/protocol/log.js";
 import { LOG_CALL_CHARS_MAX, LOG_ENTRY_CHARS_MAX } from "../../convex/protocol/limits.js";
+import { type CliUsage, NO_USAGE, parseUsage } from "./usage.js";
 
 /**
  * The CLI's event stream (`--output-format stream-json`, version 2.1.197), as far as a job needs it.
@@ -36,17 +37,10 @@ export type CliResult = {
   turns: number;
   /** The answer, or the errors of a run without one. */
   text: string;
-  costUsd: number;
+  /** Of the whole process up to here. */
+  usage: CliUsage;
   permissionDenials: number;
   sessionId: string | undefined;
-  models: ModelUsage[];
-};
-export type ModelUsage = {
-  model: string;
-  input: number;
-  output: number;
-  cacheRead: number;
-  cacheCreation: number;
 };
 
 const TOOL_INPUT_CHARS_MAX = 400;
@@ -216,19 +210,9 @@ function parseResult(event: Fields): CliResult {
     terminalReason: asText(event["terminal_reason"]),
     turns: asNumber(event["num_turns"]) ?? 0,
     text: asText(event["result"]) ?? errors.join("\n"),
-    costUsd: asNumber(event["total_cost_usd"]) ?? 0,
     permissionDenials: asArray(event["permission_denials"]).length,
     sessionId: asText(event["session_id"]),
-    models: Object.entries(asRecord(event["modelUsage"]) ?? {}).map(([model, usage]) => {
-      const fields = asRecord(usage) ?? {};
-      return {
-        model,
-        input: asNumber(fields["inputTokens"]) ?? 0,
-        output: asNumber(fields["outputTokens"]) ?? 0,
-        cacheRead: asNumber(fields["cacheReadInputTokens"]) ?? 0,
-        cacheCreation: asNumber(fields["cacheCreationInputTokens"]) ?? 0,
-      };
-    }),
+    usage: parseUsage({ cost: event["total_cost_usd"], models: event["modelUsage"] }) ?? NO_USAGE,
   };
 }
 

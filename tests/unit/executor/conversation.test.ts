@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ToolCall, Verdict } from "../../../executor/claude/control.js";
 import { Conversation, type ConversationOptions } from "../../../executor/claude/conversation.js";
+import type { CliUsage } from "../../../executor/claude/usage.js";
 import { FakeClock } from "./fakeClock.js";
 
 const OPENING = { id: "0e8c7e2e-1111-4222-8333-444455556666", text: "Do it" };
@@ -28,6 +29,7 @@ function aConversation(more: Partial<ConversationOptions> = {}) {
   const options = {
     ...{ clock, opening: OPENING, answerMs: 4_000, judge: undefined },
     onTaken: (id: string) => events.push(`taken ${id.slice(9, 13)}`),
+    onUsage: ({ costUsd, tokens }: CliUsage) => events.push(`$${costUsd}, ${tokens.input} in`),
     ...more,
   };
   const talk = new Conversation(options, {
@@ -66,6 +68,22 @@ describe("the conversation with the CLI", () => {
       ...[true, false, true, false],
     ]);
     expect(events).toEqual(["taken 1111", "closed"]);
+  });
+
+  it("asks what the run has cost, and hands the answer out; not once stdin is closed", () => {
+    const { talk, written, hear, events } = aConversation();
+    hear(INIT, taken(OPENING.id));
+    written();
+    talk.askUsage();
+    expect(written()).toEqual(["get_usage"]);
+    const model = { inputTokens: 7, outputTokens: 1 };
+    const session = { total_cost_usd: 0.25, model_usage: { a: model, b: model } };
+    const response = { subtype: "success", request_id: "usage-1", response: { session } };
+    expect(hear(JSON.stringify({ type: "control_response", response }))).toEqual([true]);
+    hear(RESULT);
+    talk.askUsage();
+    expect(written()).toEqual([]);
+    expect(events).toEqual(["taken 1111", "$0.25, 14 in", "closed"]);
   });
 
   it("stays open for what was said and not taken up, and says that it was", () => {

@@ -57,6 +57,13 @@ describe("the supervisor", () => {
     expect(supervisor.held()).toHaveLength(2);
   });
 
+  it.each(["budget", "maxBudget"] as const)("told to stop for %s → stops with that", (stop) => {
+    const { supervisor, attempt } = aSupervisor();
+    supervisor.reconcile([one]);
+    supervisor.reconcile([{ ...one, started: true, stop }]);
+    expect(attempt(0).stops).toEqual([stop]);
+  });
+
   it("never runs more than its slots, and goes on when one is free", async () => {
     const { supervisor, started, attempt } = aSupervisor(2);
     supervisor.reconcile([one, two, three]);
