@@ -1,10 +1,18 @@
 import { v } from "convex/values";
 import { internal } from "./_generated/api.js";
-import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
+import {
+  internalAction,
+  internalMutation,
+  internalQuery,
+  type MutationCtx,
+} from "./_generated/server.js";
 import { prometheusText } from "./domain/prometheus.js";
 import { userQuery } from "./lib/functions.js";
+import * as Audit from "./model/audit.js";
 import * as Facts from "./model/facts.js";
 import * as Metrics from "./model/metrics.js";
+import * as Recount from "./model/recount.js";
+import { RECOUNT_STEPS_MAX } from "./protocol/limits.js";
 import {
   fact,
   figures,
@@ -14,6 +22,7 @@ import {
   series as seriesReply,
   spend as spendReply,
 } from "./protocol/metrics.js";
+import type { Cursor, Page } from "./protocol/selfAudit.js";
 
 const cursor = v.object({ ts: v.int64(), creationTime: v.number() });
 
@@ -112,5 +121,47 @@ export const exposition = internalQuery({
       sample: row?.sample ?? null,
       rolledAt: row?.rolledAt ?? null,
     });
+  },
+});
+
+// -- operators --
+
+/**
+ * Counts all live jobs by state again and compares them with the roll-up's counters at the same moment:
+ * `off` is by how much each is wrong, {} when none is. With `repair` they are put right. At most
+ * RECOUNT_STEPS_MAX steps; beyond that it throws, and changes nothing.
+ */
+export const recount = internalAction({
+  args: { repair: v.optional(v.boolean()) },
+  returns: v.object({
+    jobs: v.record(v.string(), v.number()),
+    off: v.record(v.string(), v.number()),
+  }),
+  handler: async (ctx, { repair = false }) => {
+    let cursor: Cursor = 0;
+    for (let steps = 0; steps < RECOUNT_STEPS_MAX; steps += 1) {
+      const page: Page = await ctx.runQuery(internal.selfAudit.check, { part: "counters", cursor });
+      ({ cursor } = page);
+      if (!page.isDone) continue;
+      if (typeof cursor === "number") return { jobs: {}, off: {} };
+      const off = Recount.difference(cursor);
+      if (repair && Object.keys(off).length > 0) {
+        await ctx.runMutation(internal.metrics.correct, { off });
+      }
+      return { jobs: cursor.counts, off };
+    }
+    throw new Error(`The jobs were not counted within ${RECOUNT_STEPS_MAX} steps.`);
+  },
+});
+
+/** Takes from the counters of live jobs what they count too much, whatever has happened since. */
+export const correct = internalMutation({
+  args: { off: v.record(v.string(), v.number()) },
+  returns: v.null(),
+  handler: async (ctx, { off }) => {
+    await Metrics.correct(ctx, off);
+    const detail = JSON.stringify(off);
+    await Audit.write(ctx, { action: "metrics.corrected", actor: "operator", detail });
+    return null;
   },
 });

@@ -66,6 +66,15 @@ export async function add(
   return next.generation;
 }
 
+/** Takes from the counters of live jobs what they count too much. */
+export async function correct(ctx: MutationCtx, off: Record<string, number>): Promise<void> {
+  const row = await progress(ctx);
+  if (row === null) return;
+  const states = { ...row.states };
+  for (const [state, by] of Object.entries(off)) states[state] = (states[state] ?? 0) - by;
+  await ctx.db.patch("rollUp", row._id, { states });
+}
+
 const NO_SAMPLE: Sample = { pending: 0, held: 0, oldestMs: 0, executors: 0, slots: 0 };
 
 async function addTo(

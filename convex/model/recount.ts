@@ -89,6 +89,14 @@ async function countOn(
   }
 }
 
+/** By how much each counter is too high, where it is not right. */
+export function difference({ counters, counts }: Recount): Record<string, number> {
+  const off = LIVE_KINDS.map(
+    (kind) => [kind, (counters[kind] ?? 0) - (counts[kind] ?? 0)] as const,
+  );
+  return Object.fromEntries(off.filter(([, by]) => by !== 0));
+}
+
 /** Jobs counted so far. */
 export function total({ counts }: Recount): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);

@@ -83,6 +83,7 @@ it("has every function of the operators' list, by its name and without an identi
   // The audit recounts every counter; it finds nothing, and says that it looked at all of it.
   const audit = { violations: [], isComplete: true, unchecked: [] };
   expect(await run(stack, "selfAudit:run", {})).toMatchObject(audit);
+  expect(await run(stack, "metrics:recount", { repair: true })).toMatchObject({ off: {} });
   await expect(run(stack, "alerts:replay", {})).rejects.toMatchObject({
     stderr: expect.stringContaining("NOT_FOUND") as string,
   });

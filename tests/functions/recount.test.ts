@@ -70,6 +70,11 @@ describe("a recount of live jobs", { timeout: 30_000 }, () => {
     expect((await pages()).at(-1)?.violations).toMatchObject([
       { invariant: "countersRight", id: "waiting" },
     ]);
+    const recount = (repair: boolean) => world.t.action(internal.metrics.recount, { repair });
+    const jobs = { assigned: 1, waiting: extra };
+    expect(await recount(false)).toMatchObject({ jobs, off: { waiting: -1 } });
+    expect(await recount(true)).toMatchObject({ jobs, off: { waiting: -1 } });
+    expect(await recount(false)).toMatchObject({ jobs, off: {} });
   });
 
   test("jobs that come, change and end between its steps: it is exact at its last one", async () => {
