@@ -11,6 +11,7 @@ import * as Direct from "./model/direct.js";
 import * as Dispatcher from "./model/dispatcher.js";
 import * as Lines from "./model/lines.js";
 import * as Slots from "./model/slots.js";
+import { LANES_PER_PASS } from "./protocol/limits.js";
 
 const turn = { picks: v.number(), laneCursor: v.string() };
 const pair = v.object({ jobId: v.id("jobs"), slotId: v.id("slots") });
@@ -77,8 +78,8 @@ export const pass = internalMutation({
     );
     const made = await assignAll(ctx, found.pairs);
     const next = { picks: now.picks + made, laneCursor: found.laneCursor };
-    const left = found.isFull ? "needsRoom" : await look(ctx);
-    await Dispatcher.settle(ctx, row, { rest: left, turn: next });
+    const left = found.isFull ? { rest: "needsRoom" as const } : await look(ctx);
+    await Dispatcher.settle(ctx, row, { ...left, turn: next });
     return null;
   },
 });
@@ -148,10 +149,16 @@ async function takeOut(ctx: MutationCtx, jobId: Id<"jobs">, why: string): Promis
   }
 }
 
-/** What is left, by reads that conflict with whoever changes it. */
-async function look(ctx: MutationCtx): Promise<Rest> {
-  if ((await Slots.first(ctx, 1)).length === 0) return rest({ lanes: [], pools: [] });
+/**
+ * What is left, by reads that conflict with whoever changes it. Where all lanes were seen and none fits,
+ * more slots of the same pools change nothing: only a job does, or another pool.
+ */
+async function look(ctx: MutationCtx): Promise<{ rest: Rest; unfit?: string[] }> {
+  if ((await Slots.first(ctx, 1)).length === 0) return { rest: rest({ lanes: [], pools: [] }) };
   const { lanes } = await Lines.lanes(ctx, "");
   const isForAll = lanes.length === 0 || lanes.includes("");
-  return rest({ lanes, pools: isForAll ? [""] : await Lines.pools(ctx) });
+  const pools = isForAll ? [""] : await Lines.pools(ctx);
+  const left = rest({ lanes, pools });
+  const isKnown = left === "needsMatch" && lanes.length < LANES_PER_PASS;
+  return { rest: left, ...(isKnown ? { unfit: pools } : {}) };
 }

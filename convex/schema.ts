@@ -238,6 +238,8 @@ export default defineSchema({
     ),
     generation: v.number(),
     since: v.number(),
+    /** While it sleeps for want of a fit: pools whose free slots fit none of the jobs that wait. */
+    unfit: v.optional(v.array(v.string())),
     /** Picks made, modulo what the share of the oldest job is counted by. */
     picks: v.optional(v.number()),
     /** Lane after which the next pass goes on, when there were more than one pass looks at. */

@@ -113,20 +113,26 @@ export function rest({ lanes, pools }: Left): Rest {
   return pools.some((pool) => lanes.some((lane) => fits(lane, pool))) ? "scheduled" : "needsMatch";
 }
 
-/** A job that became pending; a slot that became free; an attempt that ended without freeing one. */
-export type News = "job" | "slot" | "room";
+/**
+ * A job that became pending; a slot of a pool that became free; an attempt that ended without freeing
+ * one.
+ */
+export type News = { kind: "job" } | { kind: "slot"; pool: string } | { kind: "room" };
 
-/** Whether news of this kind wakes a dispatcher in this status. */
-export function isWokenBy(status: Rest, news: News): boolean {
+/** How the dispatcher sleeps: of the pools in `unfit` it knows that no waiting job fits them. */
+type Sleep = { status: Rest; unfit?: readonly string[] | undefined };
+
+/** Whether this news wakes a dispatcher that sleeps so. */
+export function isWokenBy({ status, unfit = [] }: Sleep, news: News): boolean {
   switch (status) {
     case "needsJobs":
-      return news === "job";
+      return news.kind === "job";
     case "needsSlots":
-      return news === "slot";
+      return news.kind === "slot";
     case "needsMatch":
-      return news !== "room";
+      return news.kind === "job" || (news.kind === "slot" && !unfit.includes(news.pool));
     case "needsRoom":
-      return news !== "job";
+      return news.kind !== "job";
     case "scheduled":
     case "paused":
       return false;

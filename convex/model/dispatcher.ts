@@ -20,7 +20,7 @@ export type Row = Doc<"dispatcher">;
 /** Reports what may let a sleeping dispatcher assign something; `found` is its row, if it was read. */
 export async function notify(ctx: MutationCtx, news: News, found?: Row | null): Promise<void> {
   const row = found === undefined ? await read(ctx) : found;
-  if (row === null || isWokenBy(row.status, news)) await goOn(ctx, row, {});
+  if (row === null || isWokenBy(row, news)) await goOn(ctx, row, {});
 }
 
 /** Schedules the next pass; passes scheduled before are void. */
@@ -41,11 +41,11 @@ export async function current(ctx: MutationCtx, generation: number): Promise<Row
 export async function settle(
   ctx: MutationCtx,
   row: Row,
-  { rest, turn }: { rest: Rest; turn: Turn },
+  { rest, unfit, turn }: { rest: Rest; unfit?: string[]; turn: Turn },
 ): Promise<void> {
   const next = { picks: turn.picks % PICKS_PER_OLDEST, laneCursor: turn.laneCursor };
   if (rest === "scheduled") await goOn(ctx, row, next);
-  else await write(ctx, row, { ...next, status: rest });
+  else await write(ctx, row, { ...next, status: rest, ...(unfit && { unfit }) });
 }
 
 /** Whether nobody waits in the queue, as far as the dispatcher knows. */
@@ -86,11 +86,11 @@ async function goOn(
 async function write(
   ctx: MutationCtx,
   row: Row | null,
-  change: Partial<Turn> & { status: Rest; since?: number },
+  change: Partial<Turn> & { status: Rest; since?: number; unfit?: string[] },
 ): Promise<number> {
   const generation = (row?.generation ?? 0) + 1;
   const next = { since: Clock.now(), ...change, generation };
   if (row === null) await ctx.db.insert("dispatcher", next);
-  else await ctx.db.patch("dispatcher", row._id, next);
+  else await ctx.db.patch("dispatcher", row._id, { unfit: undefined, ...next });
   return generation;
 }

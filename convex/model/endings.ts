@@ -151,8 +151,8 @@ async function settleSlot(ctx: MutationCtx, job: Doc<"jobs">, after: SlotAfter):
       return Slots.give(ctx, executorId, job.slot);
     case "owed":
       await Leases.owe(ctx, executorId, { jobId: job._id, token: job.token, ordinal: job.slot });
-      return Dispatcher.notify(ctx, "room");
+      return Dispatcher.notify(ctx, { kind: "room" });
     case "gone":
-      return Dispatcher.notify(ctx, "room");
+      return Dispatcher.notify(ctx, { kind: "room" });
   }
 }

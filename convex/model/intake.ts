@@ -72,7 +72,7 @@ export async function put(
     ...{ actor: submittedBy, attempt, token },
     ...(slot === undefined ? {} : { executorId: slot.executorId }),
   });
-  if (state.kind === "pending") await Dispatcher.notify(ctx, "job", dispatcher);
+  if (state.kind === "pending") await Dispatcher.notify(ctx, { kind: "job" }, dispatcher);
   const isArmed = slot !== undefined && !Lease.isBeyondLease(slot.leaseMs);
   if (more.deadlineAt !== undefined && !isArmed) await Timer.arm(ctx, more.deadlineAt);
   return { jobId, deduplicated: false };

@@ -34,10 +34,10 @@ export async function give(
 ): Promise<void> {
   const executor = await ctx.db.get("executors", executorId);
   if (executor === null || !isOpen(executor) || ordinal >= executor.slots) {
-    return Dispatcher.notify(ctx, "room");
+    return Dispatcher.notify(ctx, { kind: "room" });
   }
   await insert(ctx, executor, ordinal);
-  await Dispatcher.notify(ctx, "slot");
+  await Dispatcher.notify(ctx, { kind: "slot", pool: signature(executor.labels) });
 }
 
 /** Takes all free slots of an executor away. */
@@ -55,7 +55,8 @@ export async function restore(
   if (!isOpen(executor)) return;
   const ordinals = freeOrdinals(executor.slots, occupied);
   for (const ordinal of ordinals) await insert(ctx, executor, ordinal);
-  if (ordinals.length > 0) await Dispatcher.notify(ctx, "slot");
+  const pool = signature(executor.labels);
+  if (ordinals.length > 0) await Dispatcher.notify(ctx, { kind: "slot", pool });
 }
 
 /** Free slots of one executor, at most SLOTS_MAX. */

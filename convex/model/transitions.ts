@@ -54,7 +54,7 @@ export async function transit(
   const patch: Patch = { ...next.patch, ...(isTold ? { events: job.events + 1 } : {}) };
   await ctx.db.patch("jobs", job._id, patch);
   if (isTold) await record(ctx, { job, patch, row, next, event, actor, at });
-  if (next.to === "pending") await Dispatcher.notify(ctx, "job");
+  if (next.to === "pending") await Dispatcher.notify(ctx, { kind: "job" });
   // Armed for an earlier deadline of the job, the chain fires by then and looks at the new one.
   const armedFor = job.deadlineAt ?? Infinity;
   const isArmed = event.kind === "assign" && !Lease.isBeyondLease(event.leaseMs);

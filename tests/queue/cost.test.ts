@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import path from "node:path";
+import { api } from "../../convex/_generated/api.js";
 import { costOf } from "../bench/queue/figures.js";
 import { burst, BURST_JOBS, live, LIFE_NAMES, type LifeName } from "../bench/queue/lives.js";
 import type { Run } from "../bench/queue/meter.js";
@@ -37,6 +38,16 @@ const brief = (runs: readonly Run[]) => {
 describe("what a job costs, counted by the engine", () => {
   test.each(LIFE_NAMES)("%s", async (name) => {
     expect(brief(await live(place, name))).toEqual(COSTS[name]);
+  });
+
+  test("beside jobs whose labels nobody has: the same, once a pass has seen that none fits", async () => {
+    const job = { repository: "octo/hello", prompt: "x", concurrencyKey: null, labels: ["nobody"] };
+    const person = place.person("waiting");
+    const { jobId } = await place.mutation(api.jobs.submit, job, person);
+    await live(place, "straight success");
+    expect(brief(await live(place, "straight success"))).toEqual(COSTS["straight success"]);
+    await place.mutation(api.jobs.cancel, { jobId }, person);
+    await live(place, "straight success");
   });
 
   test("a heartbeat re-runs no subscription, and costs the same every time", async () => {

@@ -4,6 +4,7 @@ import {
   choose,
   freeOrdinals,
   isWokenBy,
+  type News,
   oldestPicks,
   picks,
   PICKS_PER_OLDEST,
@@ -176,8 +177,18 @@ describe("rest and wake-up", () => {
     ["scheduled", []],
     ["paused", []],
   ] as const)("%s is woken by %j alone", (status, waking) => {
-    const news = ["job", "slot", "room"] as const;
-    expect(news.filter((each) => isWokenBy(status, each))).toEqual(waking);
+    const news: News[] = [{ kind: "job" }, { kind: "slot", pool: "" }, { kind: "room" }];
+    const waken = news.filter((each) => isWokenBy({ status }, each)).map(({ kind }) => kind);
+    expect(waken).toEqual(waking);
+  });
+
+  test("what waits for a fit is not woken by more of a pool that does not fit, and by all else as before", () => {
+    const sleep = { status: "needsMatch" as const, unfit: ["", "mac"] };
+    expect(isWokenBy(sleep, { kind: "slot", pool: "mac" })).toBe(false);
+    expect(isWokenBy(sleep, { kind: "slot", pool: "gpu" })).toBe(true);
+    expect(isWokenBy(sleep, { kind: "job" })).toBe(true);
+    const other = { status: "needsSlots" as const, unfit: ["mac"] };
+    expect(isWokenBy(other, { kind: "slot", pool: "mac" })).toBe(true);
   });
 
   test("free ordinals are those below the number of slots that nothing occupies", () => {
