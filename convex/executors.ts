@@ -1,12 +1,19 @@
 import { v } from "convex/values";
 import type { Doc } from "./_generated/dataModel.js";
 import type { MutationCtx } from "./_generated/server.js";
-import { checkName, checkRegistration, isPublicJwk, readableDisk } from "./domain/executor.js";
+import {
+  checkName,
+  checkRegistration,
+  holderOf,
+  isPublicJwk,
+  readableDisk,
+} from "./domain/executor.js";
 import { clipOutcome, clipReport } from "./domain/report.js";
 import { accept, fail } from "./lib/errors.js";
 import {
   executorMutation,
   executorQuery,
+  holderMutation,
   publicMutation,
   registrationMutation,
   userMutation,
@@ -288,14 +295,21 @@ export const meter = executorMutation({
 });
 
 /** Renews the lease; brings back what each held attempt is to do. */
-export const heartbeat = executorMutation({
+export const heartbeat = holderMutation({
   args: { held: v.array(heldAttempt), disk: v.optional(disk) },
   returns: heartbeatReply,
   handler: async (ctx, { held, disk: reported }) => {
     if (held.length > 2 * SLOTS_MAX) {
       throw fail("INVALID_ARGUMENT", `${held.length} held attempts; at most ${2 * SLOTS_MAX}.`);
     }
-    return Executors.heartbeat(ctx, ctx.executor, { held, disk: readableDisk(reported) });
+    const holder = ctx.lease?.holder ?? holderOf(await Executors.get(ctx, ctx.executorId));
+    const beating = {
+      executorId: ctx.executorId,
+      holder,
+      lease: ctx.lease,
+      executor: ctx.executor,
+    };
+    return Executors.heartbeat(ctx, beating, { held, disk: readableDisk(reported) });
   },
 });
 

@@ -10,7 +10,7 @@ import {
 } from "./protocol/job.js";
 import { attemptSpend } from "./protocol/budget.js";
 import { logEntry } from "./protocol/log.js";
-import { publicJwk } from "./protocol/executor.js";
+import { leaseHolder, publicJwk } from "./protocol/executor.js";
 import { disk } from "./protocol/alerts.js";
 import { fileTables } from "./lib/fileTables.js";
 import { identityTables } from "./lib/identityTables.js";
@@ -201,6 +201,11 @@ export default defineSchema({
   leases: defineTable({
     executorId: v.id("executors"),
     expiresAt: v.number(),
+    /**
+     * Of the executor's row, all that a heartbeat needs, so that it reads no other: copied in each
+     * transaction that changes it there. Absent on leases of before.
+     */
+    holder: v.optional(leaseHolder),
     /**
      * Slots of attempts the backend ended itself while their process may still run: given back when
      * a heartbeat no longer names the attempt. At most one item a slot.

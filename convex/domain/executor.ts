@@ -1,5 +1,5 @@
 import type { Disk } from "../protocol/alerts.js";
-import type { PublicJwk, Registration } from "../protocol/executor.js";
+import type { LeaseHolder, PublicJwk, Registration } from "../protocol/executor.js";
 import {
   EXECUTOR_NAME_CHARS_MAX,
   LEASE_MS_MAX,
@@ -51,4 +51,27 @@ export function checkRegistration(registration: Registration): Checked<Registrat
   }
   const checked = checkLabels(labels);
   return checked.ok ? passed({ ...registration, labels: checked.value }) : checked;
+}
+
+/** What of an executor's row its lease repeats, so that a heartbeat reads the lease alone. */
+export function holderOf(executor: {
+  boot?: string | undefined;
+  epoch: number;
+  leaseMs: number;
+  draining: boolean;
+  rotationRequestedAt?: number | undefined;
+}): LeaseHolder {
+  const { boot = "", epoch, leaseMs, draining, rotationRequestedAt } = executor;
+  return { boot, epoch, leaseMs, draining, isRotationDue: rotationRequestedAt !== undefined };
+}
+
+/** Whether a lease knows its executor as it is. */
+export function isSameHolder(a: LeaseHolder, b: LeaseHolder): boolean {
+  return (
+    a.boot === b.boot &&
+    a.epoch === b.epoch &&
+    a.leaseMs === b.leaseMs &&
+    a.draining === b.draining &&
+    a.isRotationDue === b.isRotationDue
+  );
 }

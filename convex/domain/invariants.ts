@@ -154,6 +154,8 @@ function checkTimeline(job: SeenJob, found: Found): void {
 }
 
 export type SeenExecutor = {
+  /** What its lease repeats of its row is the same there. */
+  isKnownToLease: boolean;
   id: string;
   presence: string;
   /** It may be given work: Slots.isOpen. */
@@ -175,6 +177,7 @@ export function checkExecutor(executor: SeenExecutor, now: number): Violation[] 
     if (leases.length !== (isOnline ? 1 : 0)) {
       found("leaseOfOnline", `It is ${presence} and has ${leases.length} leases.`);
     }
+    if (!executor.isKnownToLease) found("leaseOfOnline", "Its lease says other than its row does.");
     for (const expiresAt of leases) {
       if (expiresAt + LATE_MS < now) {
         found("deadlineKept", `Its lease ran out ${now - expiresAt} ms ago.`);

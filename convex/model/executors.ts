@@ -5,7 +5,13 @@ import * as Clock from "../lib/clock.js";
 import { fail } from "../lib/errors.js";
 import type { ExecutorClaims } from "../lib/functions.js";
 import type { Disk } from "../protocol/alerts.js";
-import type { Directive, HeartbeatReply, HeldAttempt, Registration } from "../protocol/executor.js";
+import type {
+  Directive,
+  HeartbeatReply,
+  HeldAttempt,
+  LeaseHolder,
+  Registration,
+} from "../protocol/executor.js";
 import type { FailureReason } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX } from "../protocol/limits.js";
 import type { ExecutorView } from "../protocol/view.js";
@@ -95,40 +101,46 @@ export async function register(
   await open(ctx, before._id, lease?.owed ?? []);
 }
 
+/** Who a heartbeat is of: as its lease knows it, or as its row does, where no lease does. */
+type Beating = {
+  executorId: Id<"executors">;
+  holder: LeaseHolder;
+  lease: Doc<"leases"> | null;
+  executor: Doc<"executors"> | null;
+};
+
 /** Renews the lease and answers for each attempt the executor believes to hold. */
 export async function heartbeat(
   ctx: MutationCtx,
-  executor: Doc<"executors">,
+  { executorId, holder, lease, executor }: Beating,
   { held, disk }: { held: HeldAttempt[]; disk: Disk | undefined },
 ): Promise<HeartbeatReply> {
   const directives: Directive[] = [];
-  for (const claim of held) directives.push(await directiveFor(ctx, executor, claim));
-  const lease = await Leases.find(ctx, executor._id);
-  if (lease === null && executor.presence === "lost") {
+  for (const claim of held) directives.push(await directiveFor(ctx, executorId, claim));
+  if (lease === null && executor?.presence === "lost") {
     await comeBack(ctx, executor, { held, directives });
   }
   if (lease !== null) {
     const isStillHeld = (owed: Leases.Owed[number]) =>
       held.some((h) => h.jobId === owed.jobId && h.token === owed.token);
     const owed = lease.owed.filter(isStillHeld);
-    await Leases.renew(ctx, lease, { leaseMs: executor.leaseMs, owed, disk });
+    await Leases.renew(ctx, lease, { leaseMs: holder.leaseMs, owed, disk });
     for (const settled of lease.owed.filter((o) => !isStillHeld(o))) {
-      await Slots.give(ctx, executor._id, settled.ordinal);
+      await Slots.give(ctx, executorId, settled.ordinal);
     }
   }
-  const { leaseMs, draining: drain, rotationRequestedAt } = executor;
-  const isRotationDue = rotationRequestedAt !== undefined;
+  const { leaseMs, draining: drain, isRotationDue } = holder;
   return { leaseMs, drain, directives, ...(isRotationDue ? { rotateKey: true } : {}) };
 }
 
 /** What a held attempt is to do: three answers, one point read. */
 async function directiveFor(
   ctx: QueryCtx,
-  executor: Doc<"executors">,
+  executorId: Id<"executors">,
   claim: HeldAttempt,
 ): Promise<Directive> {
   const job = await ctx.db.get("jobs", claim.jobId);
-  if (job === null || !Attempts.holds(job, executor._id, claim.token)) return "stop";
+  if (job === null || !Attempts.holds(job, executorId, claim.token)) return "stop";
   return job.cancelRequestedAt === undefined ? "continue" : "cancel";
 }
 
@@ -177,7 +189,7 @@ export async function blockLogin(
 
 /** Takes nothing new from now on; what runs goes on. */
 export async function drain(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
-  await ctx.db.patch("executors", executor._id, { draining: true });
+  await change(ctx, executor, { draining: true });
   await Slots.withdraw(ctx, executor._id);
 }
 
@@ -185,7 +197,7 @@ export async function drain(ctx: MutationCtx, executor: Doc<"executors">): Promi
 export async function resume(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
   if (executor.revoked)
     throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again.`);
-  await ctx.db.patch("executors", executor._id, { draining: false, unhealthy: null });
+  await change(ctx, executor, { draining: false, unhealthy: null });
   if (executor.unhealthy?.reason === "cliAuth") await Credentials.register(ctx, executor);
   await restoreSlots(ctx, executor._id);
 }
@@ -194,7 +206,7 @@ export async function resume(ctx: MutationCtx, executor: Doc<"executors">): Prom
 export async function requestRotation(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
   if (executor.revoked)
     throw fail("REVOKED", `Executor ${executor.name} was revoked: enrol it again.`);
-  await ctx.db.patch("executors", executor._id, { rotationRequestedAt: Clock.now() });
+  await change(ctx, executor, { rotationRequestedAt: Clock.now() });
 }
 
 /** Puts a new key in the old one's place: tokens of the old one are refused, what runs goes on. */
@@ -204,12 +216,25 @@ export async function replaceKey(
   publicJwk: Doc<"executors">["publicJwk"],
 ): Promise<Doc<"executors">> {
   const epoch = executor.epoch + 1;
-  await ctx.db.patch("executors", executor._id, {
-    publicJwk,
-    epoch,
-    rotationRequestedAt: undefined,
-  });
-  return get(ctx, executor._id);
+  return change(ctx, executor, { publicJwk, epoch, rotationRequestedAt: undefined });
+}
+
+/** Changes what the executor's lease repeats of it, in both. */
+async function change(
+  ctx: MutationCtx,
+  { _id }: Doc<"executors">,
+  fields: {
+    draining?: boolean;
+    unhealthy?: null;
+    rotationRequestedAt?: number | undefined;
+    epoch?: number;
+    publicJwk?: Doc<"executors">["publicJwk"];
+  },
+): Promise<Doc<"executors">> {
+  await ctx.db.patch("executors", _id, fields);
+  const executor = await get(ctx, _id);
+  await Leases.repeat(ctx, executor);
+  return executor;
 }
 
 /** Ends an identity for good: its tokens are worthless, its attempts go back to the queue. */

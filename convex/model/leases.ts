@@ -1,5 +1,6 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
+import { holderOf } from "../domain/executor.js";
 import * as Lease from "../domain/lease.js";
 import * as Clock from "../lib/clock.js";
 import type { Disk } from "../protocol/alerts.js";
@@ -26,8 +27,17 @@ export async function grant(
 ): Promise<void> {
   await drop(ctx, executor._id);
   const expiresAt = Lease.expiresAt(Clock.now(), executor.leaseMs);
-  await ctx.db.insert("leases", { executorId: executor._id, expiresAt, owed });
+  await ctx.db.insert("leases", {
+    ...{ executorId: executor._id, expiresAt, owed },
+    holder: holderOf(executor),
+  });
   await Timer.arm(ctx, expiresAt);
+}
+
+/** Tells the lease of an executor what has changed in its row; in the transaction that changed it. */
+export async function repeat(ctx: MutationCtx, executor: Doc<"executors">): Promise<void> {
+  const lease = await find(ctx, executor._id);
+  if (lease !== null) await ctx.db.patch("leases", lease._id, { holder: holderOf(executor) });
 }
 
 /** Renews a lease: the one write of a heartbeat. The timer stays as it is. */

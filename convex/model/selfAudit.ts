@@ -1,5 +1,6 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
+import { holderOf, isSameHolder } from "../domain/executor.js";
 import * as Invariants from "../domain/invariants.js";
 import { isHeld, isTerminal } from "../domain/lifecycle.js";
 import * as Clock from "../lib/clock.js";
@@ -157,6 +158,9 @@ export async function ofExecutors(
       used: (await Jobs.heldBy(ctx, row._id)).map((job) => job.slot ?? -1),
       owed: leases.flatMap((lease) => lease.owed.map((owed) => owed.ordinal)),
       leases: leases.map((lease) => lease.expiresAt),
+      isKnownToLease: leases.every(
+        ({ holder }) => holder === undefined || isSameHolder(holder, holderOf(row)),
+      ),
     };
     violations.push(...Invariants.checkExecutor(seen, Clock.now()));
   }

@@ -95,3 +95,13 @@ export const enrolReply = v.union(
 export type EnrolReply = Infer<typeof enrolReply>;
 
 export { ASSERTION_AUDIENCE } from "./limits.js";
+
+/** What a heartbeat needs to know of its executor: who may call, and what its answer says. */
+export const leaseHolder = v.object({
+  boot: v.string(),
+  epoch: v.number(),
+  leaseMs: v.number(),
+  draining: v.boolean(),
+  isRotationDue: v.boolean(),
+});
+export type LeaseHolder = Infer<typeof leaseHolder>;

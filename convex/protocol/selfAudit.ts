@@ -14,7 +14,7 @@ export const INVARIANTS = {
   prerequisitesCounted: "A live job counts exactly the prerequisites it still has to wait for.",
   timelineDense: "A job's events are numbered without gaps, and the last one leads to its state.",
   slotsConserved: "Free, used and owed slots of an executor are those it offers, each once.",
-  leaseOfOnline: "Online executors have one lease, and no others have any.",
+  leaseOfOnline: "Online executors have one lease that knows them as they are; no others have any.",
   strays: "Each free slot and each lease belongs to an executor that is there.",
   logDense: "The chunks and the tail of a log follow each other without gaps.",
   countersRight: "The counters of jobs by state equal a recount.",

@@ -89,6 +89,15 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
     },
   ],
   [
+    "a lease that knows its executor as another process",
+    ["leaseOfOnline"],
+    async (ctx) => {
+      const { _id, holder } = await lease(ctx);
+      if (holder === undefined) throw new Error("it knows nobody");
+      await ctx.db.patch("leases", _id, { holder: { ...holder, boot: "another" } });
+    },
+  ],
+  [
     "an ended job with a deadline",
     ["restHoldsNothing"],
     async (ctx) => ctx.db.patch("jobs", (await ended(ctx))._id, { deadlineAt: 9e15 }),
@@ -161,7 +170,7 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
   ],
   [
     "a free slot of an executor that drains",
-    ["slotsConserved"],
+    ["leaseOfOnline", "slotsConserved"],
     async (ctx) => ctx.db.patch("executors", (await lease(ctx)).executorId, { draining: true }),
   ],
   [
