@@ -192,13 +192,17 @@ async function refuseToken(ctx: MutationCtx, { _id, name }: Doc<"executors">) {
 
 // -- executors --
 
-/** A process announces itself and takes over from an earlier one of the same identity. */
+/**
+ * A process announces itself and takes over from an earlier one of the same identity. What that held
+ * goes back to the queue, except `settling`: of those it has the log and perhaps the end, and finishes them.
+ */
 export const register = registrationMutation({
-  args: { registration },
+  args: { registration, settling: v.optional(v.array(heldAttempt)) },
   returns: v.object({ executorId: v.id("executors"), leaseMs: v.number() }),
-  handler: async (ctx, args) => {
-    const checked = accept(checkRegistration(args.registration));
-    await Executors.register(ctx, ctx.executor, { registration: checked, claims: ctx.claims });
+  handler: async (ctx, { registration: given, settling = [] }) => {
+    const checked = accept(checkRegistration(given));
+    const { executor, claims } = ctx;
+    await Executors.register(ctx, executor, { registration: checked, claims, settling });
     await UsageLimits.welcome(ctx);
     return { executorId: ctx.executor._id, leaseMs: checked.leaseMs };
   },

@@ -2,7 +2,6 @@ import type { Assignment, HeldAttempt, Work } from "../convex/protocol/executor.
 import type { Resume } from "../convex/protocol/checkpoint.js";
 import type { AttemptReport, Outcome } from "../convex/protocol/job.js";
 import { TIMEOUT_MS_DEFAULT } from "../convex/protocol/limits.js";
-import type { LogEntry } from "../convex/protocol/log.js";
 import { runAttemptCli } from "./attemptCli.js";
 import {
   failed,
@@ -12,6 +11,7 @@ import {
   stoppedOutcome,
   type StopReason,
 } from "./attemptEnding.js";
+import { type AttemptLog, openAttemptLog } from "./attemptLog.js";
 import type { Backend } from "./backend.js";
 import { type AttemptContext, checkOut, checkpointerOf, goOnFrom } from "./attemptSource.js";
 import type { Checkpointer } from "./checkpoint.js";
@@ -22,7 +22,6 @@ import type { GitRules } from "./git.js";
 import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
 import type { Jail } from "./jail/jail.js";
 import type { Logger } from "./logger.js";
-import { createLogShipper, type LogShipper } from "./logShipper.js";
 import { sweepProcesses } from "./processTree.js";
 import type { Redactor } from "./redact.js";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.js";
@@ -37,6 +36,8 @@ export type AttemptDependencies = {
   /** Markers of the attempts that may have processes, for whoever has to end them in a hurry. */
   markers: Set<string>;
   tempDir: string;
+  /** Folder of what the deployment has not acknowledged. */
+  journals: string;
   git: GitRules;
   jail: Jail;
   cli: {
@@ -58,7 +59,6 @@ export interface RunningAttempt {
   readonly done: Promise<Outcome | undefined>;
 }
 
-const LOG_FLUSH_MS = 5_000;
 const FINISH_TRIES_MAX = 20;
 const FINISH_RETRY_MS_MAX = 5_000;
 /** The last checkpoint of an attempt that is stopped or has failed. */
@@ -107,7 +107,7 @@ class Steps {
   readonly #held: HeldAttempt;
   readonly #attempt: number;
   readonly #control: Control;
-  readonly #log: LogShipper;
+  readonly #log: AttemptLog;
   readonly #secrets: IssuedSecrets;
   #workspace: Workspace | undefined;
   #checkpoints: Checkpointer | undefined;
@@ -127,12 +127,10 @@ class Steps {
     this.#attempt = attempt;
     this.#control = control;
     this.#secrets = issuedSecrets(this.#held, { ...deps, signal: control.stopping.signal });
-    this.#log = createLogShipper({
-      clock: deps.clock,
-      append: (seq, entries) => deps.backend.appendLog(this.#held, seq, entries),
-      isFinal: isStale,
-      onFailure: (error) => {
-        this.#heed(error, "logRefused");
+    this.#log = openAttemptLog({
+      ...{ ...deps, held: this.#held },
+      onFailure: (error, event) => {
+        this.#heed(error, event);
       },
     });
     this.#context = {
@@ -141,9 +139,7 @@ class Steps {
       mark: (text) => {
         this.#mark(text);
       },
-      write: (entry) => {
-        this.#write(entry);
-      },
+      log: this.#log,
       enter: (phase, more) => {
         this.#enter(phase, more);
       },
@@ -234,13 +230,15 @@ class Steps {
     this.#cancelTimeout();
     if (this.#isAbandoned()) return undefined;
     this.#mark(outcome.kind === "failed" ? `failed: ${outcome.reason}` : outcome.kind);
-    await this.#log.flush(LOG_FLUSH_MS);
     const clean = redactOutcome(outcome, redactor);
     const report = { ...this.#report };
     if (report.result !== undefined) report.result = redactor.text(report.result);
+    const ending = { outcome: clean, report };
+    await this.#log.close(ending);
     for (let tries = 1; tries <= FINISH_TRIES_MAX && !this.#isAbandoned(); tries += 1) {
       try {
-        await backend.finish(this.#held, { outcome: clean, report });
+        await backend.finish(this.#held, ending);
+        this.#isDelivered = true;
         logger.info("attemptFinished", { ...this.#held, outcome: outcome.kind });
         return outcome;
       } catch (error) {
@@ -254,7 +252,7 @@ class Steps {
   async cleanUp(): Promise<void> {
     this.#cancelTimeout();
     this.#checkpoints?.stop();
-    this.#log.stop();
+    await this.#log.stop(this.#isDelivered || this.#isAbandoned());
     this.#secrets.forget();
     await this.#removeWorkspace();
   }
@@ -292,6 +290,7 @@ class Steps {
     this.#isStale ||= isStale(error);
   }
   #isStale = false;
+  #isDelivered = false;
 
   #isAbandoned(): boolean {
     return this.#isStale || this.#signal.reason === "abandon";
@@ -303,11 +302,6 @@ class Steps {
   }
 
   #mark(text: string): void {
-    this.#write({ at: this.#deps.clock.now(), kind: "marker", text });
-  }
-  #write(entry: LogEntry): void {
-    const { redactor } = this.#deps;
-    const input = entry.input === undefined ? {} : { input: redactor.text(entry.input) };
-    this.#log.add({ ...entry, text: redactor.text(entry.text), ...input });
+    this.#log.mark(text);
   }
 }

@@ -53,9 +53,8 @@ export async function runAttemptCli(
       context.heed(error, "meterRefused");
     },
   });
-  const stderr = deps.redactor.stream();
   const startedAt = clock.monotonic();
-  const run = await runCli(confined.command, {
+  const ran = await runCli(confined.command, {
     ...{ clock, signal, marker: workspace.marker, answerMs: cli.answerMs, judge: undefined },
     onTaken: step.onTaken,
     onUsage: (usage) => {
@@ -66,7 +65,9 @@ export async function runAttemptCli(
       context.enter("running", { spawnedAt: clock.now() });
       step.onSteering(steering);
     },
-    onLine: (line) => {
+    onLine: (raw) => {
+      // Before anything is cut: of a secret that is cut in two no half would be known.
+      const line = deps.redactor.text(raw);
       if (checkpoints.onLine(line)) return;
       const event = parseLine(line);
       if (event.type === "init" && facts.sessionId === undefined && resume !== undefined) {
@@ -74,15 +75,15 @@ export async function runAttemptCli(
       }
       facts = observe(facts, event);
       meter.onEvent();
-      for (const entry of toLogEntries(event, clock.now())) context.write(entry);
+      context.log.add(toLogEntries(event, clock.now()));
     },
     onStderr: (piece) => {
-      writeLines(context, stderr.push(piece));
+      context.log.stderr(piece);
     },
   });
   await confined.close();
   meter.stop();
-  writeLines(context, stderr.end());
+  const run = { ...ran, stderr: context.log.endStderr() };
   const cliMs = Math.round(clock.monotonic() - startedAt);
   Object.assign(report, reportOf(run, { ...facts, usage: meter.usage() }), { cliMs });
   tellOddities(context, run);
@@ -100,9 +101,4 @@ function tellOddities({ deps, held, mark }: AttemptContext, run: CliRun): void {
   if (run.droppedLines > 0) mark(`${run.droppedLines} events were too long to be read`);
   if (run.sweptProcesses > 0) mark(`${run.sweptProcesses} left-over processes ended`);
   if (!run.isClean) deps.logger.error("processesLeft", { ...held });
-}
-
-function writeLines({ deps, write }: AttemptContext, text: string): void {
-  const at = deps.clock.now();
-  for (const line of text.split("\n")) if (line !== "") write({ at, kind: "stderr", text: line });
 }

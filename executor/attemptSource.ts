@@ -1,8 +1,8 @@
 import type { Resume } from "../convex/protocol/checkpoint.js";
 import type { HeldAttempt, Work } from "../convex/protocol/executor.js";
 import type { AttemptReport, Outcome } from "../convex/protocol/job.js";
-import type { LogEntry } from "../convex/protocol/log.js";
 import type { AttemptDependencies } from "./attempt.js";
+import type { AttemptLog } from "./attemptLog.js";
 import { describe, failed, stoppedOutcome } from "./attemptEnding.js";
 import { type Baseline, type GitTools, takeBaseline } from "./changes.js";
 import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
@@ -25,7 +25,7 @@ export type AttemptContext = {
   startedAt: number;
   /** Writes a line into the job's log. */
   mark: (text: string) => void;
-  write: (entry: LogEntry) => void;
+  log: Pick<AttemptLog, "add" | "stderr" | "endStderr">;
   /** Tells the backend which phase began; nothing waits for the answer. */
   enter: (phase: "running" | "collecting", more?: { spawnedAt?: number }) => void;
   /** Logs an error; a stale token ends the attempt. */

@@ -25,7 +25,11 @@ import { smallFetch } from "./smallFetch.js";
 
 /** The queue, as an executor sees it: the only way in or out of Convex. Failures are BackendError. */
 export interface Backend {
-  register(registration: Registration): Promise<{ leaseMs: number }>;
+  /** `settling`: attempts of an earlier process whose log and end this one has. */
+  register(
+    registration: Registration,
+    settling?: readonly HeldAttempt[],
+  ): Promise<{ leaseMs: number }>;
   /** Calls back with every change of this executor's assignments, the present ones first. */
   watchAssignments(onChange: (assignments: Assignment[]) => void): void;
   start(held: HeldAttempt): Promise<Work>;
@@ -99,7 +103,8 @@ export function connectBackend(connection: Connection): Backend {
   const call = callWith(identity, final);
   const { artifacts, checkpoints, executors, files, logs, secrets } = api;
   return {
-    register: (registration) => call(() => client.mutation(executors.register, { registration })),
+    register: (registration, settling = []) =>
+      call(() => client.mutation(executors.register, { registration, settling: [...settling] })),
     watchAssignments: (onChange) => {
       client.onUpdate(executors.assignments, {}, onChange, (error) => {
         const failure = toBackendError(error);

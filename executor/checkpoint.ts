@@ -19,7 +19,6 @@ import {
 import { packTree, type TreeHeader } from "./checkpointTree.js";
 import { type Clock, pause, within } from "./clock.js";
 import type { Logger } from "./logger.js";
-import type { Redactor } from "./redact.js";
 import { uploadBytes } from "./transfer.js";
 
 /**
@@ -27,7 +26,7 @@ import { uploadBytes } from "./transfer.js";
  * checkpoint at a time. What cannot be kept is said and counted, and the run goes on.
  */
 export interface Checkpointer {
-  /** Takes a line of the CLI's stdout; true if it was of the transcript and is nobody else's to read. */
+  /** Takes a line of the CLI's stdout, without secrets; true if it was of the transcript and is nobody else's to read. */
   onLine(line: string): boolean;
   /** One last checkpoint of how things are now; waits `ms` at most. */
   flush(ms: number): Promise<void>;
@@ -42,7 +41,6 @@ type CheckpointerOptions = {
   backend: Pick<Backend, "uploadUrls" | "attachCheckpoint">;
   clock: Clock;
   logger: Logger;
-  redactor: Redactor;
   sessionId: string;
   /** Where the CLI runs, as its transcript names it. */
   cwd: string;
@@ -92,10 +90,8 @@ class TurnCheckpointer implements Checkpointer {
   onLine(line: string): boolean {
     const lines = parseMirror(line);
     if (lines === undefined) return false;
-    const { redactor } = this.#options;
-    const clean = lines.map(({ file, text }) => ({ file, text: redactor.text(text) }));
-    this.#pending.push(...clean);
-    const results = clean.filter(isToolResult).length;
+    this.#pending.push(...lines);
+    const results = lines.filter(isToolResult).length;
     this.#turns += results;
     if (results > 0) this.#begin();
     return true;

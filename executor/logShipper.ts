@@ -1,5 +1,6 @@
 import {
   LOG_APPEND_CHARS_MAX,
+  LOG_CHARS_PER_ATTEMPT_MAX,
   LOG_ENTRIES_PER_APPEND_MAX,
   LOG_ENTRIES_PER_ATTEMPT_MAX,
   LOG_ENTRY_CHARS_MAX,
@@ -7,6 +8,7 @@ import {
 import type { AppendReply, LogEntry } from "../convex/protocol/log.js";
 import { type Cancel, type Clock, within } from "./clock.js";
 import { cap } from "./claude/stream.js";
+import type { Journal } from "./journal.js";
 
 /** Carries the log of one attempt to the backend: in order, without gaps, in few calls. */
 export interface LogShipper {
@@ -23,6 +25,8 @@ type ShipperOptions = {
   /** Whether a refusal is for good: the attempt is no longer ours. */
   isFinal: (error: unknown) => boolean;
   onFailure: (error: unknown) => void;
+  /** Told of each entry as it gets its number, and of those the deployment does not have yet. */
+  journal?: Pick<Journal, "add" | "acknowledge">;
 };
 
 /** Calls are this far apart unless enough has come together; the first goes out sooner. */
@@ -45,6 +49,8 @@ class Shipper implements LogShipper {
   /** Entries that the backend has not acknowledged; the first has the number `#seq`. */
   #buffer: LogEntry[] = [];
   #bufferChars = 0;
+  /** Of all that was ever taken. */
+  #chars = 0;
   #seq = 0;
   #dropped = 0;
   #isSending = false;
@@ -62,7 +68,9 @@ class Shipper implements LogShipper {
     if (this.#isStopped) return;
     const isFull =
       this.#bufferChars > BUFFER_CHARS_MAX || this.#buffer.length >= BUFFER_ENTRIES_MAX;
-    const isOverCap = this.#seq + this.#buffer.length >= LOG_ENTRIES_PER_ATTEMPT_MAX - 1;
+    const isOverCap =
+      this.#seq + this.#buffer.length >= LOG_ENTRIES_PER_ATTEMPT_MAX - 1 ||
+      this.#chars >= LOG_CHARS_PER_ATTEMPT_MAX;
     if (isFull || isOverCap) {
       this.#dropped += 1;
       return;
@@ -94,6 +102,8 @@ class Shipper implements LogShipper {
 
   #put(entry: LogEntry): void {
     this.#buffer.push(entry);
+    this.#options.journal?.add(entry);
+    this.#chars += entry.text.length;
     this.#bufferChars += charsOf(entry);
   }
 
@@ -123,7 +133,7 @@ class Shipper implements LogShipper {
     this.#isSending = true;
     this.#lastSentAt = clock.monotonic();
     try {
-      const { nextSeq } = await append(this.#seq, this.#nextBatch());
+      const { nextSeq } = await append(this.#seq, batchOf(this.#buffer));
       this.#acknowledge(nextSeq);
       this.#isSending = false;
       this.#settle();
@@ -141,29 +151,31 @@ class Shipper implements LogShipper {
     this.#cancelTimer = this.#options.clock.after(RETRY_MS, () => void this.#send());
   }
 
-  #nextBatch(): LogEntry[] {
-    let chars = 0;
-    let length = 0;
-    for (const entry of this.#buffer) {
-      chars += charsOf(entry);
-      if (length >= LOG_ENTRIES_PER_APPEND_MAX || chars > LOG_APPEND_CHARS_MAX) break;
-      length += 1;
-    }
-    return this.#buffer.slice(0, length);
-  }
-
   #acknowledge(nextSeq: number): void {
     const kept = Math.min(Math.max(0, nextSeq - this.#seq), this.#buffer.length);
     for (const entry of this.#buffer.splice(0, kept)) {
       this.#bufferChars -= charsOf(entry);
     }
     this.#seq += kept;
+    this.#options.journal?.acknowledge(this.#seq, this.#buffer);
   }
 
   #settle(): void {
     if (this.#buffer.length > 0 && !this.#isStopped) return;
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
+}
+
+/** As many of the first entries as one call may carry. */
+export function batchOf(entries: readonly LogEntry[]): LogEntry[] {
+  let chars = 0;
+  let length = 0;
+  for (const entry of entries) {
+    chars += charsOf(entry);
+    if (length >= LOG_ENTRIES_PER_APPEND_MAX || chars > LOG_APPEND_CHARS_MAX) break;
+    length += 1;
+  }
+  return entries.slice(0, length);
 }
 
 /** Taking secrets out may have made it longer than it was cut to. */

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { SLOTS_MAX } from "../convex/protocol/limits.js";
 import { type AttemptDependencies, startAttempt } from "./attempt.js";
 import { type Backend, connectBackend, enrolOver, type FinalCode } from "./backend.js";
 import { findCli } from "./claude/binary.js";
@@ -15,9 +17,11 @@ import { readDisk } from "./disk.js";
 import { keepLease, type Lease } from "./lease.js";
 import { BRIDGE_COMMAND, bridge } from "./jail/bridge.js";
 import { type Jail, JailError, jailOptions, provideJail } from "./jail/jail.js";
+import { readJournals } from "./journal.js";
 import { createLogger, type Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
 import { createRedactor } from "./redact.js";
+import { lostEnding, settleAll } from "./settle.js";
 import { createSupervisor, type Supervisor } from "./supervisor.js";
 import { VERSION } from "./version.js";
 import { sweepLeftovers } from "./workspace.js";
@@ -145,7 +149,9 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
   const { slots, leaseMs } = config;
   const login = loginKind(config.login, health.login);
   const registration = { slots, leaseMs, version: VERSION, cliVersion, labels: [], login };
-  const registered = await backend.register(registration);
+  const leftovers = await readJournals(journalsOf(config));
+  const settling = leftovers.map((leftover) => leftover.held).slice(0, SLOTS_MAX);
+  const registered = await backend.register(registration, settling);
   health.lease = keepLease({
     clock,
     logger,
@@ -171,6 +177,8 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
       supervisor.stopAll("leaseLost");
     },
   });
+  // Before the subscription: it shows them as running here, and they would be given back at once.
+  await settleAll(leftovers, { backend, clock, logger });
   let isSubscribed = false;
   backend.watchAssignments((assignments) => {
     if (!isSubscribed) {
@@ -183,6 +191,10 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     supervisor.reconcile(assignments);
   });
   await new Promise(() => undefined);
+}
+
+function journalsOf({ stateDir }: Config): string {
+  return path.join(stateDir, "journal");
 }
 
 /** Replaces the executor's key, one rotation at a time; what runs goes on. Never rejects. */
@@ -234,6 +246,7 @@ function supervise(options: {
     markers,
     jail,
     tempDir: config.tempDir,
+    journals: journalsOf(config),
     git: {
       searchPath,
       hosts: config.gitHosts,
@@ -255,8 +268,7 @@ function supervise(options: {
     logger,
     start: (assignment) => startAttempt(assignment, deps),
     disown: (held) => {
-      const ending = notRunning();
-      backend.finish(held, ending).catch((error: unknown) => {
+      backend.finish(held, lostEnding()).catch((error: unknown) => {
         logger.warn("disownRefused", { ...held, why: String(error) });
       });
     },
@@ -265,20 +277,6 @@ function supervise(options: {
       if (outcome?.kind === "failed" && outcome.reason === "cliAuth") health.hasAuthFailed = true;
     },
   });
-}
-
-/** What is said of an attempt that should run here and does not. */
-function notRunning(): Parameters<Backend["finish"]>[1] {
-  const message = "The executor no longer runs this attempt.";
-  return {
-    outcome: { kind: "failed", reason: "leaseExpired", message },
-    report: {
-      costUsd: 0,
-      tokens: { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 },
-      turns: 0,
-      permissionDenials: 0,
-    },
-  };
 }
 
 type HealthState = {

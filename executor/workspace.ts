@@ -4,7 +4,8 @@ import path from "node:path";
 import * as z from "zod/mini";
 import type { Clock } from "./clock.js";
 import type { Logger } from "./logger.js";
-import { startTimeOf, sweepProcesses } from "./processTree.js";
+import { isAlive, owner, thisProcess } from "./owner.js";
+import { sweepProcesses } from "./processTree.js";
 
 /** The folders of one attempt. Only `repo` is meant to be changed by the run. */
 export type Workspace = Readonly<{
@@ -26,7 +27,7 @@ const SWEEP_MAX = 1_000;
 const REMOVE_TRIES = 3;
 
 /** Who may remove a folder: its process, or anyone once that process is gone. */
-const owner = z.object({ pid: z.number(), startTime: z.optional(z.string()), marker: z.string() });
+const workspaceOwner = z.extend(owner, { marker: z.string() });
 
 /**
  * Makes the folders of an attempt, for their owner alone. The path is the same for all attempts at a job
@@ -43,9 +44,7 @@ export async function createWorkspace(options: {
   const marker = `${options.jobId}:${options.attempt}:${unique}`;
   await mkdir(options.tempDir, { recursive: true, mode: 0o700 });
   const root = await makeRoot(path.join(options.tempDir, `${PREFIX}${options.jobId}`), options);
-  const startTime = await startTimeOf(process.pid);
-  const content: z.output<typeof owner> = { pid: process.pid, marker };
-  if (startTime !== undefined) content.startTime = startTime;
+  const content: z.output<typeof workspaceOwner> = { ...(await thisProcess()), marker };
   await writeFile(path.join(root, OWNER_FILE), JSON.stringify(content), { mode: 0o600 });
   const at = (name: string): string => path.join(root, name);
   const folders = { home: at("home"), config: at("config"), tmp: at("tmp") };
@@ -110,26 +109,13 @@ export async function sweepLeftovers(
   return removed;
 }
 
-async function readOwner(root: string): Promise<z.output<typeof owner> | undefined> {
+async function readOwner(root: string): Promise<z.output<typeof workspaceOwner> | undefined> {
   try {
     const text = await readFile(path.join(root, OWNER_FILE), "utf8");
-    return owner.safeParse(JSON.parse(text)).data;
+    return workspaceOwner.safeParse(JSON.parse(text)).data;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     if (error instanceof Error && "code" in error) return undefined;
-    throw error;
-  }
-}
-
-/** A pid alone may have passed to another process since; its start time tells them apart. */
-async function isAlive(left: z.output<typeof owner>): Promise<boolean> {
-  const startTime = await startTimeOf(left.pid);
-  if (startTime !== undefined) return startTime === left.startTime;
-  try {
-    process.kill(left.pid, 0);
-    return left.startTime === undefined;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
     throw error;
   }
 }

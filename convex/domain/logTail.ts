@@ -2,6 +2,7 @@ import type { LogEntry } from "../protocol/log.js";
 import {
   LOG_APPEND_CHARS_MAX,
   LOG_CALL_CHARS_MAX,
+  LOG_CHUNKS_PER_ATTEMPT_MAX,
   LOG_ENTRIES_PER_APPEND_MAX,
   LOG_ENTRIES_PER_ATTEMPT_MAX,
   LOG_ENTRY_CHARS_MAX,
@@ -40,7 +41,10 @@ export function append(
   let chars = after.tail.reduce((sum, entry) => sum + sizeOf(entry), 0);
   for (const entry of entries.slice(before.nextSeq - seq)) {
     after.nextSeq += 1;
-    if (after.nextSeq > LOG_ENTRIES_PER_ATTEMPT_MAX) {
+    if (
+      after.nextSeq > LOG_ENTRIES_PER_ATTEMPT_MAX ||
+      after.sealedChunks >= LOG_CHUNKS_PER_ATTEMPT_MAX
+    ) {
       after.dropped += 1;
       continue;
     }

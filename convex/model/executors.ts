@@ -27,6 +27,16 @@ import * as Zombies from "./zombies.js";
 type Eviction = {
   reason: "superseded" | "revoked" | "shutdown";
   actor: string;
+  /** It keeps these. */
+  settling?: readonly HeldAttempt[];
+};
+
+/** What a process says when it registers. */
+type Announcement = {
+  registration: Registration;
+  claims: ExecutorClaims;
+  /** Attempts of an earlier process whose log and end it has. */
+  settling: readonly HeldAttempt[];
 };
 
 /** Name of an executor as actor of an event. */
@@ -68,13 +78,13 @@ export async function add(
 
 /**
  * A process announces itself. A newer process takes the identity over at once: what the earlier one
- * held goes back to the queue. An older one is refused with SUPERSEDED. The same one again keeps what
- * it holds. Registration also clears what made the executor unhealthy.
+ * held goes back to the queue, unless it says that it settles it. An older one is refused with SUPERSEDED.
+ * The same one again keeps what it holds. Registration also clears what made the executor unhealthy.
  */
 export async function register(
   ctx: MutationCtx,
   before: Doc<"executors">,
-  { registration, claims }: { registration: Registration; claims: ExecutorClaims },
+  { registration, claims, settling }: Announcement,
 ): Promise<void> {
   const isSameProcess = before.boot === claims.boot;
   if (!isSameProcess && before.bootAt !== undefined && claims.bootAt <= before.bootAt) {
@@ -82,7 +92,9 @@ export async function register(
   }
   const isFight = !isSameProcess && (await Leases.find(ctx, before._id)) !== null;
   const takeovers = isFight ? await Zombies.note(ctx, before, claims) : {};
-  if (!isSameProcess) await evict(ctx, before, { reason: "superseded", actor: actorOf(before) });
+  if (!isSameProcess) {
+    await evict(ctx, before, { reason: "superseded", actor: actorOf(before), settling });
+  }
   const blocked = registration.login === before.login ? {} : { isLoginBlocked: undefined };
   await ctx.db.patch("executors", before._id, {
     ...registration,
@@ -272,11 +284,12 @@ export async function lose(ctx: MutationCtx, executorId: Id<"executors">): Promi
 async function evict(
   ctx: MutationCtx,
   executor: Doc<"executors">,
-  { reason, actor }: Eviction,
+  { reason, actor, settling = [] }: Eviction,
 ): Promise<void> {
   await Slots.withdraw(ctx, executor._id);
   await Leases.drop(ctx, executor._id);
   for (const job of await Jobs.heldBy(ctx, executor._id)) {
+    if (settling.some(({ jobId, token }) => jobId === job._id && token === job.token)) continue;
     await Jobs.apply(ctx, job, { event: { kind: "interrupt", reason, slot: "gone" }, actor });
   }
 }

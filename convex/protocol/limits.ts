@@ -140,6 +140,10 @@ export const LOG_CALL_CHARS_MAX = 100;
 export const LOG_CHUNKS_PER_READ_MAX = 16;
 /** Entries of one attempt; what comes after is dropped and counted. */
 export const LOG_ENTRIES_PER_ATTEMPT_MAX = 200_000;
+/** Characters of one attempt's log, as its executor counts them. */
+export const LOG_CHARS_PER_ATTEMPT_MAX = 64 * 1024 * 1024;
+/** Sealed chunks of one attempt: two together are longer than a tail may be, so that all those characters fit. */
+export const LOG_CHUNKS_PER_ATTEMPT_MAX = (4 * LOG_CHARS_PER_ATTEMPT_MAX) / LOG_TAIL_CHARS_MAX;
 
 // -- files: checkpoints and artifacts --
 /** Bytes of one uploaded part: a lost connection costs no more than this again. */

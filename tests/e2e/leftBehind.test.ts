@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Script } from "../../cli/demo/messagesScript.js";
 import type { ArtifactView } from "../../convex/protocol/artifact.js";
 import { api } from "../../convex/_generated/api.js";
+import { LOG_ENTRY_CHARS_MAX } from "../../convex/protocol/limits.js";
 import type { JobDetail } from "../../convex/protocol/view.js";
 import { gitRepo } from "../support/gitRepo.js";
 import { startStack, type Stack } from "../support/stack.js";
@@ -24,9 +25,13 @@ const LEAVES = [
   `echo key=${KEY} > dist/leak.env && truncate -s 70M dist/huge`,
   "printf x > $'dist/new\\nline' && printf x > dist/back\\\\slash",
 ].join("; ");
-const script: Script = {
-  steps: [{ tools: [{ name: "Bash", input: { command: LEAVES } }] }, { text: "Done." }],
-};
+/** A secret that lies across the place where a log entry is cut, and one in lines of base64. */
+const TELLS = [
+  `head -c ${String(LOG_ENTRY_CHARS_MAX - 45)} /dev/zero | tr '\\0' x && printf ${KEY}; seq 1 2000`,
+  `printf 'key is ${KEY}' | base64 -w 20`,
+];
+const bash = (command: string) => ({ tools: [{ name: "Bash", input: { command } }] });
+const script: Script = { steps: [...[LEAVES, ...TELLS].map(bash), { text: "Done." }] };
 
 let stack: Stack;
 let client: Awaited<ReturnType<Stack["administrator"]>>;
@@ -86,6 +91,19 @@ describe("files that match the job's patterns", () => {
     const marks = tail.filter((entry) => entry.kind === "marker").map((entry) => entry.text);
     expect(marks).toContain('no file matches "nowhere/*"');
     expect(marks.filter((text) => text.startsWith("artifact left out: "))).toHaveLength(7);
+  });
+});
+
+describe("the log of a run", () => {
+  it("32: holds no part of a secret, cut in two or written in lines of base64", async () => {
+    const log = JSON.stringify(await stack.people.getLogTail(job.jobId, 1));
+    const chunks = await client.query(api.logs.chunks, { jobId: job.jobId, attempt: 1, from: 0 });
+    const all = JSON.stringify(chunks) + log;
+    expect(all).toContain("[cut: ");
+    expect(all).toContain("[redacted]");
+    expect(all).not.toContain(KEY.slice(0, 10));
+    const coded = Buffer.from(`key is ${KEY}`).toString("base64");
+    expect(all).not.toContain(coded.slice(20, 40));
   });
 });
 

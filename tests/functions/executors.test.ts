@@ -159,6 +159,30 @@ describe("a new process of the same identity", () => {
     expect(await world.everything()).toEqual(before);
   });
 
+  test("a newer process keeps what it settles, and can tell the rest and the end of it", async () => {
+    const old = await world.executor("box", 2);
+    await world.submit();
+    const kept = await started(old);
+    const lost = await world.submit();
+    const next = world.process(old.executorId, "boot-2", START + 1);
+    const settling = [kept, { jobId: lost, token: 99 }];
+    await next.mutation(api.executors.register, { registration: registration(2), settling });
+    await world.settle();
+    const entries = [{ at: 0, kind: "text" as const, text: "late" }];
+    await next.mutation(api.logs.append, { ...kept, seq: 0, entries });
+    expect(await codeOf(old.mutation(api.logs.append, { ...kept, seq: 1, entries }))).toBe(
+      "SUPERSEDED",
+    );
+    await finish(next, kept, { kind: "succeeded" });
+    const viewer = await world.user("viewer");
+    expect(await viewer.query(api.jobs.get, { jobId: kept.jobId })).toMatchObject({
+      state: { kind: "succeeded" },
+      attempt: 1,
+    });
+    // Its token was another: it went back to the queue as ever.
+    expect(await viewer.query(api.jobs.get, { jobId: lost })).toMatchObject({ interruptions: 1 });
+  });
+
   test("registering again, the same process keeps what it holds", async () => {
     const executor = await world.executor("box", 2);
     await world.submit();

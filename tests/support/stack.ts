@@ -130,8 +130,16 @@ export class Stack {
 
   /** SIGKILL to the backend, and a new one on the same data folder and port. */
   async crashBackend(): Promise<void> {
+    await this.killBackend();
+    await this.restartBackend();
+  }
+
+  async killBackend(): Promise<void> {
     killHard(this.backend.child.pid);
     await this.backend.child.exited;
+  }
+
+  async restartBackend(): Promise<void> {
     this.backend = await startBackend({
       root: findRoot(),
       dataDir: path.join(this.parts.dataDir, "backend"),

@@ -142,6 +142,7 @@ export async function attemptDependencies(options: {
     logger: silent,
     redactor: createRedactor([apiKey]),
     markers: new Set(),
+    journals: path.join(options.root, "journal"),
     tempDir: path.join(options.root, "temp"),
     jail: await provideJail(options.jail ?? "none", {
       ...{ searchPath: SEARCH_PATH, clock: systemClock, uid: process.getuid?.(), readable: [] },

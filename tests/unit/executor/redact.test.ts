@@ -14,6 +14,20 @@ const shapes: [string, (text: string) => string][] = [
   ["in base64 after two bytes", (text) => base64(`x:${text}`)],
   ["in base64 of a header", (text) => base64(`x-access-token:${text}`)],
   ["in base64 with an end", (text) => base64(`${text}:zz`)],
+  ["in base64 for URLs", (text) => Buffer.from(text).toString("base64url")],
+  ["in hex of capitals", (text) => Buffer.from(text).toString("hex").toUpperCase()],
+  ["in JSON inside JSON", (text) => JSON.stringify(JSON.stringify(`${text}"`))],
+  ["in JSON with escaped slashes", (text) => JSON.stringify(text).replaceAll("/", "\\/")],
+  [
+    "in a URL with small escapes",
+    (text) => encodeURIComponent(text).replaceAll(/%../g, (escape) => escape.toLowerCase()),
+  ],
+  ["in base64 with line ends", (text) => base64(text).replaceAll(/.{19}/g, "$&\n")],
+  [
+    "in hex with line ends",
+    (text) => Buffer.from(text).toString("hex").replaceAll(/.{50}/g, "$&\r\n"),
+  ],
+  ["with line ends in JSON", (text) => JSON.stringify(base64(text).replaceAll(/.{19}/g, "$&\n"))],
 ];
 const known = [
   "ghp_" + "a".repeat(36),
@@ -99,6 +113,56 @@ describe("the redactor", () => {
       expect(cut.map((piece) => holds(piece))).toContain(true);
     }
     expect(redactor.scan()("nothing of it")).toBe(false);
+  });
+
+  it("32: comes to the same answer however a stream is cut", () => {
+    const others = [
+      "s3cret/To+ken=ABC",
+      "ABCDEFGHIJKLMNOP-and-more",
+      'back\\slash"quote',
+      "naïve-ßecret",
+    ];
+    const many = createRedactor([secret, ...others]);
+    const shape = fc.constantFrom(
+      ...shapes.flatMap(([, make]) => [secret, ...others].map(make)),
+      ...known,
+      "Authorization: Bearer ",
+      "ghp_" + "b".repeat(20),
+    );
+    const part = fc.tuple(shape, fc.nat(), fc.nat()).map(([text, a, b]) => {
+      const [from, to] = [a % text.length, b % (text.length + 1)].sort((x, y) => x - y);
+      return text.slice(from, to);
+    });
+    const filler = fc.stringMatching(/^[a-zA-Z0-9_. \\n\n-]{0,20}$/);
+    const text = fc
+      .array(fc.oneof(shape, part, filler), { minLength: 1, maxLength: 8 })
+      .map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(
+        text,
+        fc.array(fc.integer({ min: 1, max: 90 }), { maxLength: 30 }),
+        (all, sizes) => {
+          const stream = many.stream();
+          let shown = "";
+          let from = 0;
+          for (const size of sizes) {
+            shown += stream.push(all.slice(from, from + size));
+            from += size;
+          }
+          shown += stream.push(all.slice(from)) + stream.end();
+          expect(shown).toBe(many.text(all));
+          for (const one of [secret, ...others]) expect(shown).not.toContain(one);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("takes a secret of several lines out of a diff, line by line", () => {
+    const lines = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"];
+    const pem = createRedactor([`-----BEGIN KEY-----\n${lines.join("\n")}\n-----END KEY-----\n`]);
+    const diff = lines.map((line) => `+${line}\n`).join("");
+    expect(pem.text(diff)).toBe(`+${REDACTED}\n+${REDACTED}\n`);
   });
 
   it("two who learned the same secret forget it apart", () => {
