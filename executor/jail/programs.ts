@@ -47,7 +47,7 @@ const NICENESS = 5;
 /** The kernel, out of memory, ends the run before the executor (proc(5), oom_score_adj). */
 const OOM_SCORE = 500;
 /** Processes and threads of one run; a build of a large project stays below. */
-const PROCESSES_MAX = 2_048;
+const PROCESSES_MAX = 1_024;
 /** Longest file a run may write. */
 const FILE_BYTES_MAX = 4 * 1024 ** 3;
 

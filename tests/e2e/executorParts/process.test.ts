@@ -17,7 +17,7 @@ const granted = (seconds: number) => ({
   expiresAt: Date.now() + seconds * 1_000,
 });
 
-type Line = { event: string; port?: number };
+type Line = { event: string; port?: number; jail?: string };
 let folder = { root: "", remove: (): Promise<void> => Promise.resolve() };
 let backend: WireBackend | undefined;
 const children: ChildProcess[] = [];
@@ -305,6 +305,20 @@ describe("the executor's process", () => {
       expect(executor.said().trim().split("\n")).toHaveLength(1);
     },
   );
+
+  it("47: a jail that is not to be had, and no other level chosen → does not start, says how to", async () => {
+    const without = { PATH: "/nonexistent" };
+    const refused = anExecutor("http://127.0.0.1:9", without);
+    expect(await refused.ended).toBe(69);
+    expect(refused.said()).toContain("apt install bubblewrap");
+    expect(refused.said()).toContain("JAIL_LEVEL");
+    const bounded = anExecutor("http://127.0.0.1:9", { ...without, JAIL_LEVEL: "uid" });
+    expect(await bounded.ended).toBe(69);
+    expect(bounded.said()).toContain("setpriv");
+    const wire = await aBackend();
+    const open = anExecutor(wire.url, { ...without, JAIL_LEVEL: "best" });
+    expect(await open.event("subscribed")).toMatchObject({ jail: "none" });
+  });
 
   it("a port in use → says which, and how to choose another", async () => {
     const wire = await aBackend();

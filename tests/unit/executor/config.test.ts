@@ -20,6 +20,7 @@ describe("the executor's configuration", () => {
       gitHosts: ["github.com"],
       localRepositories: [],
       enrolToken: undefined,
+      jail: { level: "jail", readable: [] },
     });
     expect(config.name).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
   });
