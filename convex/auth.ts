@@ -256,6 +256,13 @@ export const totpOff = userMutation("viewer")({
   },
 });
 
+/** Whether sign-ins of the caller need a one-time code, and how many recovery codes are left. */
+export const secondFactor = userQuery("viewer")({
+  args: {},
+  returns: v.object({ isOn: v.boolean(), recoveryCodesLeft: v.number() }),
+  handler: async (ctx) => SecondFactors.standing(await Users.get(ctx, ctx.user._id)),
+});
+
 /** Who the caller is. */
 export const me = userQuery("viewer")({
   args: {},

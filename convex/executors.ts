@@ -44,7 +44,7 @@ import {
 } from "./protocol/executor.js";
 import { attemptReport, outcome, phase as phaseName } from "./protocol/job.js";
 import { SLOTS_MAX, TOKEN_CHARS_MAX } from "./protocol/limits.js";
-import { executorView } from "./protocol/view.js";
+import { executorView, executorLeaseView } from "./protocol/view.js";
 
 const claim = { jobId: v.id("jobs"), token: v.number() };
 
@@ -55,6 +55,13 @@ export const list = userQuery("viewer")({
   args: {},
   returns: v.array(executorView),
   handler: async (ctx) => Executors.list(ctx),
+});
+
+/** Leases of online executors: apart from `list`, because each heartbeat changes one. */
+export const leases = userQuery("viewer")({
+  args: {},
+  returns: v.array(executorLeaseView),
+  handler: async (ctx) => Executors.leases(ctx),
 });
 
 /** Makes a one-time invitation for an executor. The token is shown this once. */

@@ -14,7 +14,7 @@ import type {
 } from "../protocol/executor.js";
 import type { FailureReason } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX } from "../protocol/limits.js";
-import type { ExecutorView } from "../protocol/view.js";
+import type { ExecutorView, ExecutorLeaseView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
 import * as Audit from "./audit.js";
 import * as Credentials from "./credentials.js";
@@ -339,6 +339,19 @@ async function view(ctx: QueryCtx, row: Doc<"executors">): Promise<ExecutorView>
   const login = isLoginBlocked === undefined ? {} : { isLoginBlocked };
   const build = { version, cliVersion, labels };
   return { executorId: _id, name, ...state, ...login, slots, freeSlots, ...build };
+}
+
+/** The leases of online executors, at most PAGE_SIZE_MAX. */
+export async function leases(ctx: QueryCtx): Promise<ExecutorLeaseView[]> {
+  const views: ExecutorLeaseView[] = [];
+  for (const { _id, leaseMs } of await online(ctx)) {
+    const lease = await Leases.find(ctx, _id);
+    if (lease === null) continue;
+    const { expiresAt, disk } = lease;
+    const reported = disk === undefined ? {} : { disk };
+    views.push({ executorId: _id, renewedAt: expiresAt - leaseMs, expiresAt, ...reported });
+  }
+  return views;
 }
 
 /** Executors that are online, at most PAGE_SIZE_MAX. */

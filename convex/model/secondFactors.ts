@@ -14,6 +14,11 @@ export function isOn({ credential }: Account): boolean {
   return credential.totp?.confirmed === true;
 }
 
+/** How an account stands with one-time codes. */
+export function standing(account: Account): { isOn: boolean; recoveryCodesLeft: number } {
+  return { isOn: isOn(account), recoveryCodesLeft: account.credential.recovery?.length ?? 0 };
+}
+
 /** Makes a seed that waits for its first code; one that waited is replaced. Not for an account that is on. */
 export async function begin(
   ctx: MutationCtx,

@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { disk } from "./alerts.js";
 import { attemptSpend, spent, stop } from "./budget.js";
 import { resumption } from "./checkpoint.js";
 import { attemptReport, failureReason, jobSpec, jobState, phase } from "./job.js";
@@ -140,6 +141,18 @@ export const executorView = v.object({
   labels: v.array(v.string()),
 });
 export type ExecutorView = Infer<typeof executorView>;
+
+/** The lease of an online executor: what a heartbeat writes. Times in ms. */
+export const executorLeaseView = v.object({
+  executorId: v.id("executors"),
+  /** Of the last heartbeat; after an outage of the backend, of its end. */
+  renewedAt: v.number(),
+  /** What it runs is taken back then, unless a heartbeat comes first. */
+  expiresAt: v.number(),
+  /** As the last heartbeat told of it. */
+  disk: v.optional(disk),
+});
+export type ExecutorLeaseView = Infer<typeof executorLeaseView>;
 
 /**
  * Answer of `auth:signIn`, `auth:signInTotp` and `auth:refresh`. expiresAt is of the access token, ms.

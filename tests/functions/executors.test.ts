@@ -283,6 +283,18 @@ test("a heartbeat writes its lease row and nothing else", async () => {
   expect(after).not.toEqual(before);
 });
 
+test("leases tell of the last heartbeat and its disk; who went offline has none", async () => {
+  const viewer = await world.user("viewer");
+  const executor = await world.executor("box");
+  const disk = { freeBytes: 3, totalBytes: 9 };
+  vi.setSystemTime(Date.now() + 7_000);
+  await executor.mutation(api.executors.heartbeat, { held: [], disk });
+  const [lease] = await viewer.query(api.executors.leases, {});
+  expect(lease).toMatchObject({ renewedAt: Date.now(), expiresAt: Date.now() + 30_000, disk });
+  await executor.mutation(api.executors.goOffline, {});
+  expect(await viewer.query(api.executors.leases, {})).toEqual([]);
+});
+
 test("a registration or heartbeat out of bounds → INVALID_ARGUMENT", async () => {
   const executor = await world.executor("box", 1);
   const bad = executor.mutation(api.executors.register, { registration: registration(0) });

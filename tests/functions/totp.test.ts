@@ -59,6 +59,16 @@ describe("turning one-time codes on", () => {
     expect(await world.t.mutation(internal.auth.finishSignIn, given)).toMatchObject({ ok: true });
   });
 
+  test("their owner learns whether they are on, and how many recovery codes are left", async () => {
+    const viewer = await world.user("viewer", "eve");
+    await viewer.mutation(api.auth.totpBegin, {});
+    const off = { isOn: false, recoveryCodesLeft: 0 };
+    expect(await viewer.query(api.auth.secondFactor, {})).toEqual(off);
+    const { user, recoveryCodes } = await enrolled();
+    const on = { isOn: true, recoveryCodesLeft: recoveryCodes.length };
+    expect(await user.query(api.auth.secondFactor, {})).toEqual(on);
+  });
+
   test("on already → they must be turned off first, which takes a code", async () => {
     const { user, seed } = await enrolled();
     expect(await codeOf(user.mutation(api.auth.totpBegin, {}))).toBe("ILLEGAL_TRANSITION");
