@@ -3,9 +3,11 @@ import { createRoot } from "react-dom/client";
 import { App } from "./App.js";
 import "./app.css";
 import { readBackendUrl } from "./config.js";
+import { keepTheme } from "./lib/theme.js";
 import { openConnection } from "./session/SessionProvider.js";
 import { ErrorState } from "./ui/States.js";
 
+keepTheme();
 const element = document.getElementById("root");
 if (element === null) throw new Error("index.html has no element with the id root");
 const root = createRoot(element);

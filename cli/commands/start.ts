@@ -50,7 +50,7 @@ function describe(parts: { dashboard: string; backend: string; dataDir: string }
     `The dashboard: ${dashboard}`,
     `Sign in with the name and the password in ${path.join(dataDir, "demo.json")} (for your eyes only).`,
     "",
-    "An executor, on this machine or on any that reaches the backend:",
+    "An executor, on this machine or on any that reaches the backend: Executors, Enrol in the dashboard, or",
     "",
     `  export CONVEX_SELF_HOSTED_URL=${backend}`,
     `  export CONVEX_SELF_HOSTED_ADMIN_KEY="$(cat ${path.join(dataDir, "backend", "adminKey")})"`,

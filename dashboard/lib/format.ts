@@ -117,6 +117,19 @@ export function formatRepository(repository: Repository): string {
   return host === "github.com" ? `${owner}/${name}` : `${host}/${owner}/${name}`;
 }
 
+/** The same of a repository's name in figures and filters (`host/owner/name`), or as somebody typed it. */
+export function formatRepositoryKey(key: string): string {
+  if (key.startsWith("/")) return key.split("/").findLast((part) => part !== "") ?? key;
+  return key.startsWith("github.com/") ? key.slice("github.com/".length) : key;
+}
+
+/** The repository as the backend reads it when a person types it. */
+export function typedRepository(repository: Repository): string {
+  if (repository.kind === "local") return repository.path;
+  const { host, owner, name } = repository;
+  return `https://${host}/${owner}/${name}`;
+}
+
 /** The repository as filters and bulk operations name it. */
 export function repositoryKey(repository: Repository): string {
   return repository.kind === "local"

@@ -1,5 +1,6 @@
 import { createRootRoute, Link, Outlet } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { readError, type Failure } from "../lib/errors.js";
 import { buttonLook } from "../ui/Button.js";
 import { PageHead } from "../ui/Page.js";
 import { ErrorState, NoMatchState } from "../ui/States.js";
@@ -19,7 +20,8 @@ function Home(): ReactNode {
   );
 }
 
-function NotFound(): ReactNode {
+/** There is no page at the address. */
+export function NotFound(): ReactNode {
   return (
     <div className="mx-auto max-w-2xl p-4">
       <PageHead title="Not found" />
@@ -30,11 +32,16 @@ function NotFound(): ReactNode {
   );
 }
 
+function titleOf(code: Failure["code"]): string {
+  if (code === "NOT_FOUND" || code === "INVALID_ARGUMENT") return "Not found";
+  return code === "FORBIDDEN" ? "Not for your role" : "Something is in the way";
+}
+
 /** A page that could not be shown, by what its query answered. */
 export function RouteError({ error, what = "page" }: { error: unknown; what?: string }): ReactNode {
   return (
     <div className="mx-auto max-w-2xl p-4">
-      <PageHead title="Something is in the way" />
+      <PageHead title={titleOf(readError(error).code)} />
       <ErrorState error={error} what={what} actions={<Home />} />
     </div>
   );

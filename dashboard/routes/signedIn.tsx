@@ -1,7 +1,7 @@
 import { createRoute, redirect } from "@tanstack/react-router";
 import { currentSession } from "../session/tokens.js";
 import { Layout } from "../shell/Layout.js";
-import { rootRoute, RouteError } from "./root.js";
+import { NotFound, rootRoute, RouteError } from "./root.js";
 
 /** The layout of every page that needs a session; without one, to sign in and back. */
 export const signedInRoute = createRoute({
@@ -16,4 +16,11 @@ export const signedInRoute = createRoute({
   },
   component: Layout,
   errorComponent: ({ error }) => <RouteError error={error} />,
+});
+
+/** Every address that is none of the others: within the frame, so that the navigation leads on. */
+export const elsewhereRoute = createRoute({
+  getParentRoute: () => signedInRoute,
+  path: "$",
+  component: NotFound,
 });

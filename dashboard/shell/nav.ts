@@ -1,6 +1,15 @@
 /** The pages that the navigation, the palette and the `g …` keys know: one line for each. */
 import type { LinkProps } from "@tanstack/react-router";
-import { LayoutDashboard, ListChecks, type LucideIcon } from "lucide-react";
+import {
+  CalendarClock,
+  ChartLine,
+  LayoutDashboard,
+  ListChecks,
+  ScrollText,
+  Server,
+  Settings,
+  type LucideIcon,
+} from "lucide-react";
 
 export type NavEntry = {
   to: NonNullable<LinkProps["to"]>;
@@ -15,4 +24,9 @@ export type NavEntry = {
 export const NAV: readonly NavEntry[] = [
   { to: "/", title: "Overview", Icon: LayoutDashboard, key: "o", onPhone: true },
   { to: "/jobs", title: "Jobs", Icon: ListChecks, key: "j", onPhone: true },
+  { to: "/executors", title: "Executors", Icon: Server, key: "e", onPhone: true },
+  { to: "/metrics", title: "Metrics", Icon: ChartLine, key: "m", onPhone: true },
+  { to: "/schedules", title: "Schedules", Icon: CalendarClock, key: "s" },
+  { to: "/audit", title: "Audit", Icon: ScrollText, key: "a" },
+  { to: "/settings", title: "Settings", Icon: Settings, key: "," },
 ];

@@ -21,7 +21,16 @@ export function Menu({
     <Base.Root>
       <Base.Trigger render={trigger} />
       <Base.Portal>
-        <Base.Positioner sideOffset={4} align="end" className="z-50">
+        <Base.Positioner
+          // A part of the page by name, as all that is not within another one must be.
+          role="region"
+          aria-label="Menu"
+          // Fixed: a menu whose button was scrolled away must not widen the page.
+          positionMethod="fixed"
+          sideOffset={4}
+          align="end"
+          className="z-50"
+        >
           <Base.Popup className="min-w-44 rounded-lg border border-line bg-ground p-1 shadow-pop">
             {entries.map(({ title, onChoose, icon, unable }) => (
               <Base.Item

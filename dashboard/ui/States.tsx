@@ -29,6 +29,11 @@ export function NoMatchState(props: StateProps): ReactNode {
   return <Note icon={<SearchX size={26} aria-hidden />} {...props} />;
 }
 
+/** There may be something, but not for the person's role; the children say which role it needs. */
+export function ForbiddenState(props: StateProps): ReactNode {
+  return <Note icon={<Lock size={26} aria-hidden />} {...props} />;
+}
+
 /** An error as a page or a part of one, by its code. `what` names the thing: "job", "executor". */
 export function ErrorState({
   error,

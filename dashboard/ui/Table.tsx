@@ -8,7 +8,8 @@ import { cx } from "../lib/cx.js";
 export function Table({ name, children }: { name: string; children: ReactNode }): ReactNode {
   return (
     <div
-      role="region"
+      // No landmark: the panel around it is one of the same name.
+      role="group"
       aria-label={name}
       tabIndex={0}
       className="relative overflow-x-auto rounded-lg border border-line"

@@ -3,7 +3,7 @@ import { Search } from "lucide-react";
 import { useEffect, useState, type ReactNode } from "react";
 import { cx } from "../../lib/cx.js";
 import { formatCompact } from "../../lib/format.js";
-import { JOB_LOOK, JOB_STATES, TONE_TEXT } from "../../lib/stateLook.js";
+import { isTerminal, JOB_LOOK, JOB_STATES, TONE_TEXT } from "../../lib/stateLook.js";
 import { useStateCounts } from "./jobs.js";
 import { QUALIFIERS, type JobsSearch } from "./search.js";
 import { ViewsMenu } from "./ViewsMenu.js";
@@ -35,8 +35,9 @@ function StateLinks({ search }: { search: JobsSearch }): ReactNode {
       {states.map((state) => {
         const isActive = search.state === state;
         const look = state === undefined ? undefined : JOB_LOOK[state];
-        // Of jobs that are alive; those that have ended are not counted by state.
         const count = state === undefined ? undefined : counts?.[state];
+        // Jobs that are alive are counted whole; of those that ended, the last day's.
+        const isLately = state !== undefined && isTerminal(state);
         return (
           <Link
             key={state ?? "all"}
@@ -54,7 +55,12 @@ function StateLinks({ search }: { search: JobsSearch }): ReactNode {
               <look.Icon size={13} aria-hidden className={TONE_TEXT[look.tone]} />
             )}
             {look?.word ?? "All"}
-            {count !== undefined && <span className="tabular-nums">{formatCompact(count)}</span>}
+            {count !== undefined && (
+              <span className="tabular-nums">
+                {formatCompact(count)}
+                {isLately && <span className="text-[11px]"> in 24 h</span>}
+              </span>
+            )}
           </Link>
         );
       })}

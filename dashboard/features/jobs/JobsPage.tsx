@@ -2,6 +2,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { formatCount, plural } from "../../lib/format.js";
+import { JOB_LOOK } from "../../lib/stateLook.js";
 import { useUnable } from "../../session/me.js";
 import { Button, buttonLook } from "../../ui/Button.js";
 import { PageHead } from "../../ui/Page.js";
@@ -25,6 +26,7 @@ export function JobsPage(): ReactNode {
     <>
       <PageHead
         title="Jobs"
+        tabTitle={search.state === undefined ? "Jobs" : `${JOB_LOOK[search.state].word} jobs`}
         actions={
           unable === undefined ? (
             <Link to="/jobs/new" className={buttonLook("primary")}>

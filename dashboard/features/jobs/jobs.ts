@@ -16,17 +16,24 @@ export type JobId = JobView["jobId"];
 /** What became of one job of a bulk action. */
 export type Outcome = { jobId: JobId; ok: boolean; detail: string };
 
+/** The list as it was last seen. */
+let left: { key: string; jobs: JobView[] } = { key: "", jobs: [] };
+
 /** The jobs that meet the filter, newest first. `looked` is how many were looked at for them, about. */
 export function useJobs(filter: BulkFilter) {
   const { state: word, ...rest } = filter;
   const state = JOB_STATE_KINDS.find((kind) => kind === word);
   const args = state === undefined ? rest : { ...rest, state };
-  const { results, status, loadMore } = usePaginatedQuery(api.jobs.list, args, {
-    initialNumItems: PAGE_JOBS,
-  });
   const key = JSON.stringify(filter);
+  const [before] = useState(() => (left.key === key ? left : null));
+  const { results, status, loadMore } = usePaginatedQuery(api.jobs.list, args, {
+    initialNumItems: Math.max(PAGE_JOBS, before?.jobs.length ?? 0),
+  });
   const [fetched, setFetched] = useState({ key, pages: 1 });
   const pages = fetched.key === key ? fetched.pages : 1;
+  useEffect(() => {
+    if (status !== "LoadingFirstPage") left = { key, jobs: results };
+  }, [status, key, results]);
   const more = (): void => {
     setFetched({ key, pages: pages + 1 });
     loadMore(PAGE_JOBS);
@@ -42,12 +49,19 @@ export function useJobs(filter: BulkFilter) {
       clearTimeout(timer);
     };
   }, [isShort, key, pages, loadMore]);
-  return { jobs: results, status, looked: pages * PAGE_JOBS, more };
+  const looked = pages * PAGE_JOBS;
+  // Who comes back finds the rows as they were left, and the place among them, until the live ones are there.
+  if (status === "LoadingFirstPage" && before?.key === key) {
+    return { jobs: before.jobs, status: "LoadingMore" as const, looked, more };
+  }
+  return { jobs: results, status, looked, more };
 }
 
-/** How many jobs are in each state, as of the last roll-up. */
+/** How many jobs are in each state, and how many ended in each within a day, as of the last roll-up. */
 export function useStateCounts(): Record<string, number> | undefined {
-  return useQuery(api.metrics.now, {})?.states;
+  const states = useQuery(api.metrics.now, {})?.states;
+  const ended = useQuery(api.metrics.summary, { range: "day" })?.figures.jobs;
+  return states === undefined ? undefined : { ...states, ...ended };
 }
 
 /** Cancels or retries one job; hands out what became of it, and never throws what the backend refuses. */

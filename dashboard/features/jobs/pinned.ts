@@ -8,8 +8,9 @@ import type { JobView } from "../../../convex/protocol/view.js";
 export function usePinned(jobs: readonly JobView[], key: string, isLoaded: boolean) {
   const newest = jobs[0]?.submittedAt ?? 0;
   const [pin, setPin] = useState<{ key: string; at: number } | null>(null);
-  // Pinned at the first answer for a filter; set while rendering, as React asks for derived state.
-  if (isLoaded && pin?.key !== key) setPin({ key, at: newest });
+  // Pinned at the first rows for a filter, which older pages may hold; set while rendering, as React asks
+  // for derived state.
+  if (isLoaded && jobs.length > 0 && pin?.key !== key) setPin({ key, at: newest });
   const until = pin?.key === key ? pin.at : Infinity;
   const shown = jobs.filter(({ submittedAt }) => submittedAt <= until);
   return {

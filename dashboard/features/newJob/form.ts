@@ -10,7 +10,7 @@ import {
   TIMEOUT_MS_MAX,
 } from "../../../convex/protocol/limits.js";
 import type { JobView } from "../../../convex/protocol/view.js";
-import { repositoryKey } from "../../lib/format.js";
+import { typedRepository } from "../../lib/format.js";
 
 const MINUTE_MS = 60_000;
 /** What a run may cost unless somebody says otherwise. */
@@ -60,7 +60,7 @@ export function formOf(job: JobView, prompt: string): Form {
   const text = (n: number | undefined): string => (n === undefined ? "" : String(n));
   return {
     ...EMPTY,
-    repository: repositoryKey(repository),
+    repository: typedRepository(repository),
     ref: ref === "HEAD" ? "" : ref,
     prompt,
     model: limits.model ?? "",

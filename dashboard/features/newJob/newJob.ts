@@ -2,7 +2,7 @@
 import { useMutation, useQuery } from "convex/react";
 import { useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
-import { repositoryKey } from "../../lib/format.js";
+import { typedRepository } from "../../lib/format.js";
 import type { Submission } from "./form.js";
 
 const RECENT_JOBS = 50;
@@ -25,7 +25,7 @@ export function useTemplates() {
 export function useRecentRepositories(): string[] {
   const paginationOpts = { numItems: RECENT_JOBS, cursor: null };
   const jobs = useQuery(api.jobs.list, { paginationOpts })?.page ?? [];
-  return [...new Set(jobs.map(({ spec }) => repositoryKey(spec.repository)))];
+  return [...new Set(jobs.map(({ spec }) => typedRepository(spec.repository)))];
 }
 
 /** What an attempt cost on average in the last 30 days, dollars; null when there was none. */

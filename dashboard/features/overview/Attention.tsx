@@ -67,15 +67,25 @@ function Starved(): ReactNode {
     <Banner tone="bad" icon={<TriangleAlert size={17} aria-hidden />}>
       <strong className="font-semibold">Jobs wait and no executor is online.</strong> Start one on
       any machine that reaches this deployment:{" "}
-      <code className="font-mono text-[13px]">node dist/executor.mjs</code> with CONVEX_URL and, the
-      first time, FONDATION_ENROL_TOKEN.
+      <code className="font-mono text-[13px]">node dist/executor.mjs</code> with CONVEX_URL, or{" "}
+      <Link to="/executors" className="text-bad underline">
+        enrol a new one
+      </Link>
+      .
     </Banner>
   );
 }
 
 function Alerts({ alerts }: { alerts: readonly AlertView[] }): ReactNode {
   return (
-    <Panel title={`Needs attention (${alerts.length})`}>
+    <Panel
+      title={`Needs attention (${alerts.length})`}
+      actions={
+        <Link to="/settings" search={{ tab: "alerts" }} className="text-[13px] text-accent">
+          Take care of them
+        </Link>
+      }
+    >
       <ul className="m-0 flex list-none flex-col gap-2.5 p-0">
         {alerts.map(({ alertId, severity, title, detail, since, acknowledged }) => (
           <li key={alertId} className="flex flex-wrap items-baseline gap-x-3">

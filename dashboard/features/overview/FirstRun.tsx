@@ -17,8 +17,10 @@ export function FirstRun(): ReactNode {
       online.length > 0,
       "An executor is online",
       <>
-        Enrol one: run <code className="font-mono text-[13px]">node dist/executor.mjs</code> on a
-        machine with git, with CONVEX_URL and a one-time FONDATION_ENROL_TOKEN.
+        <Link to="/executors" className="text-accent underline">
+          Enrol one
+        </Link>{" "}
+        on any machine with git that reaches this deployment: it is one command to paste.
       </>,
     ],
     [

@@ -9,12 +9,19 @@ import { DayFigures } from "./DayFigures.js";
 import { Executors } from "./Executors.js";
 import { FirstRun } from "./FirstRun.js";
 import { LatestJobs } from "./LatestJobs.js";
+import { useQueue } from "./overview.js";
 
 /** One look: what needs me, what runs, what waits, what failed, what it cost. */
 export function OverviewPage(): ReactNode {
+  const states = useQueue().now?.states ?? {};
+  const running = (states["assigned"] ?? 0) + (states["running"] ?? 0);
   return (
     <>
-      <PageHead title="Overview" actions={<NewJob />} />
+      <PageHead
+        title="Overview"
+        tabTitle={running === 0 ? "Overview" : `${running} running`}
+        actions={<NewJob />}
+      />
       <div className="flex flex-col gap-4">
         <FirstRun />
         <Attention />
