@@ -4,6 +4,8 @@ import type { Page } from "playwright-core";
 import { afterAll, expect } from "vitest";
 import { startDashboard } from "../../cli/dashboard/server.js";
 import { findRoot } from "../../cli/root.js";
+import { api } from "../../convex/_generated/api.js";
+import type { Role } from "../../convex/protocol/view.js";
 import { openPage } from "../support/browser.js";
 import { startStack, type Stack, type StackOptions } from "../support/stack.js";
 
@@ -73,9 +75,47 @@ export async function openSignedOut(
   return { page, complaints };
 }
 
+/** Runs a mutation that only whoever holds the deployment key may call, for example the roll-up's tick. */
+export async function runAsOperator(
+  { stack }: World,
+  path: string,
+  args: Record<string, unknown> = {},
+): Promise<void> {
+  const response = await fetch(`${stack.url}/api/mutation`, {
+    method: "POST",
+    headers: { authorization: `Convex ${stack.adminKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ path, args, format: "json" }),
+  });
+  const reply = (await response.json()) as { status: string };
+  if (reply.status !== "success") throw new Error(`${path}: ${JSON.stringify(reply)}`);
+}
+
+/** A new user with this role, to be signed in as. */
+export async function addPerson({ stack }: World, username: string, role: Role): Promise<Person> {
+  const person = { username, password: "a password that is long" };
+  await (await stack.administrator()).action(api.users.create, { ...person, role });
+  return person;
+}
+
+/**
+ * What is shown now, dialogs, menus and messages included, in both themes, on a desktop and on a phone:
+ * accessible, and no wider than the screen.
+ */
+export async function expectAccessibleEverywhere(page: Page): Promise<void> {
+  for (const width of [375, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    await expectNoSidewaysScroll(page);
+    for (const colorScheme of ["dark", "light"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
+      await expectAccessible(page);
+    }
+  }
+}
+
 /** Fails with what axe finds by the rules of WCAG 2.2 AA and its best practices. */
 export async function expectAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
   const found = await page.evaluate(async () => {
     const { violations } = await (window as unknown as { axe: typeof axe }).axe.run(document, {
       runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
@@ -94,16 +134,4 @@ export async function expectNoSidewaysScroll(page: Page): Promise<void> {
     scroll: document.documentElement.scrollWidth,
   }));
   expect(scroll).toBeLessThanOrEqual(inner);
-}
-
-/** The same on a desk and on a phone, in both themes, of the page as it stands. */
-export async function expectAccessibleEverywhere(page: Page): Promise<void> {
-  for (const width of [1280, 375]) {
-    await page.setViewportSize({ width, height: 800 });
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      await expectAccessible(page);
-    }
-    await expectNoSidewaysScroll(page);
-  }
 }
