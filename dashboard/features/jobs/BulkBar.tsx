@@ -22,6 +22,8 @@ export function BulkBar({ selection, filter, shown, hasMore, onStart }: BarProps
   const [isEverything, setEverything] = useState(false);
   const [asked, setAsked] = useState<Bulk["action"] | null>(null);
   const count = selection.ids.size;
+  // "All that match" is said for one selection, and asked for anew with the next.
+  if (count === 0 && isEverything) setEverything(false);
   if (count === 0) return null;
   const isAll = isEverything && count === shown;
   const whom = isAll ? "all jobs that match the filter" : plural(count, "job");
