@@ -96,10 +96,11 @@ function draw(element: HTMLDivElement, props: CanvasProps): uPlot {
 function seriesOf({ kind, lines }: CanvasProps, color: (name: Tone) => string): uPlot.Series[] {
   const bars = uPlot.paths.bars?.({ size: [BAR_SHARE, BAR_WIDTH_MAX], align: 1 });
   if (kind === "lines" || bars === undefined) {
-    return lines.map(({ tone }) => ({
+    return lines.map(({ tone, values }) => ({
       stroke: color(tone),
       width: 1.75,
-      points: { show: true, size: 4, fill: color(tone) },
+      // A value between two gaps is on no line.
+      points: { show: true, size: 5, fill: color(tone), filter: () => lonely(values) },
     }));
   }
   // The whole pile is drawn first, what is below it over it.
@@ -110,6 +111,14 @@ function seriesOf({ kind, lines }: CanvasProps, color: (name: Tone) => string): 
     paths: bars,
     points: { show: false },
   }));
+}
+
+const isGap = (value: number | null | undefined): boolean => value === null || value === undefined;
+
+function lonely(values: readonly (number | null)[]): number[] {
+  return [...values.keys()].filter(
+    (at) => !isGap(values[at]) && isGap(values[at - 1]) && isGap(values[at + 1]),
+  );
 }
 
 /** What is drawn: of bars the sums from below. */

@@ -19,9 +19,3 @@ export function Bytes({ bytes }: { bytes: Maybe }): ReactNode {
     </span>
   );
 }
-
-/** A whole number with its thousands marked. */
-export function Count({ n }: { n: Maybe }): ReactNode {
-  if (n === null || n === undefined) return <Nothing />;
-  return <span className="tabular-nums">{formatCount(n)}</span>;
-}

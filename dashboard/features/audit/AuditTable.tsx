@@ -48,7 +48,7 @@ function Row({ line }: { line: AuditView }): ReactNode {
           {action}
         </Link>
       </Td>
-      <Td className="break-all">
+      <Td className="max-w-72 truncate whitespace-nowrap" title={target}>
         {target === undefined ? (
           <Nothing />
         ) : (

@@ -36,7 +36,7 @@ export function RangeFigures({ metrics }: { metrics: Metrics }): ReactNode {
         value={
           now.oldestPendingSince === null ? NOTHING : <Elapsed from={now.oldestPendingSince} />
         }
-        note={`at most ${formatDuration(figures.queue.oldestMsMax)} in this range`}
+        note={`${formatDuration(figures.queue.oldestMsMax)} at most, as counted`}
       />
       <Figure
         name="Retries"
