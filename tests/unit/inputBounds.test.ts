@@ -16,6 +16,7 @@ import {
 } from "../../convex/domain/executor.js";
 import { checkLabels } from "../../convex/domain/labels.js";
 import { append, checkAppend, EMPTY } from "../../convex/domain/logTail.js";
+import { parseRef, parseRepository } from "../../convex/domain/repository.js";
 import {
   checkInstant,
   isToRun,
@@ -40,6 +41,7 @@ const isGood = (checked: Checked<unknown>): boolean => checked.ok;
 const why = (checked: Checked<unknown>): string => (checked.ok ? "" : checked.message);
 const x = (length: number) => "x".repeat(length);
 const NOW = 1e12;
+const HOSTS = { hosts: ["github.com"], local: true };
 
 test.each<[string, (value: string) => Checked<unknown>, number, number]>([
   ["a prompt", checkPrompt, 1, Limits.PROMPT_CHARS_MAX],
@@ -52,6 +54,14 @@ test.each<[string, (value: string) => Checked<unknown>, number, number]>([
   ["a name of an executor", checkExecutorName, 1, Limits.EXECUTOR_NAME_CHARS_MAX],
   ["a user name", checkUsername, 2, Limits.USERNAME_CHARS_MAX],
   ["a password", checkPassword, Limits.PASSWORD_CHARS_MIN, Limits.PASSWORD_CHARS_MAX],
+  ["a ref", parseRef, 1, Limits.REF_CHARS_MAX],
+  ["a name in a repository", (name) => parseRepository(`octo/${name}`, HOSTS), 1, 100],
+  [
+    "a local path",
+    (path) => parseRepository(`/${path}`, HOSTS),
+    1,
+    Limits.REPOSITORY_CHARS_MAX - 1,
+  ],
   ["a label", (label) => checkLabels([label]), 1, Limits.LABEL_CHARS_MAX],
   ["a text to look for", (text) => checkFilter({ text }), 0, Limits.SEARCH_CHARS_MAX],
 ])("%s has a number of characters within its bounds", (_, check, min, max) => {
@@ -172,6 +182,7 @@ describe("filters", () => {
     for (const text of ["id1", "mend", "octo/hello", "main"])
       expect(matches({ text }, job)).toBe(true);
     expect(matches({ text: "nothing" }, job)).toBe(false);
+    expect(isGood(checkFilter({ from: 0 }))).toBe(true);
     const { title, ...untitled } = job;
     expect(matches({ text: title }, untitled)).toBe(false);
   });
@@ -279,6 +290,7 @@ describe("executors", () => {
         { bootAt: NaN },
       ],
       ...[{ iat: "1" }, { exp: "1" }, { bootAt: "1" }, { iat: undefined }, { exp: NOW / 1_000 }],
+      ...[{ iat: String(NOW / 1_000) }, { exp: String(NOW / 1_000 + 1) }],
       { iat: seconds(skew + 1), exp: seconds(skew + 1_000) },
       { iat: seconds(-skew - 1_000), exp: seconds(-skew) },
       { exp: seconds(Limits.ASSERTION_MS_MAX + 1) },
@@ -340,6 +352,14 @@ describe("logs", () => {
     const four = append(three.after, 3, [entry(rest), entry("")]);
     expect(four.sealed).toEqual([{ index: 1, firstSeq: 2, entries: [entry(""), entry(rest)] }]);
     expect(four.after).toMatchObject({ nextSeq: 5, sealedChunks: 2, tailSeq: 4 });
+    const full = append({ ...EMPTY, tail: [entry("")] }, 0, []).after;
+    const exact = append({ ...full, nextSeq: 1 }, 1, [entry(rest)]);
+    expect(exact.sealed).toEqual([]);
+    const later = append(three.after, 3, [
+      entry(x(Limits.LOG_TAIL_CHARS_MAX - overhead)),
+      entry(""),
+    ]);
+    expect(later.sealed.map(({ firstSeq }) => firstSeq)).toEqual([2, 3]);
     const big = append(EMPTY, 0, [entry(x(Limits.LOG_TAIL_CHARS_MAX + 1))]);
     expect(big.sealed).toEqual([]);
   });
