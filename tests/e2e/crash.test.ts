@@ -6,6 +6,7 @@ import { killHard, noneLeftWith, processesWith } from "../support/processes.js";
 import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
 import { runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack } from "../support/stack.js";
+import { startTcpProxy } from "../support/tcpProxy.js";
 import { waitFor } from "../support/waitFor.js";
 
 const repo = gitRepo();
@@ -90,6 +91,32 @@ it("a stopped executor that wakes after its lease: the job ended once, elsewhere
   } finally {
     killHard(child?.pid ?? 0);
   }
+});
+
+it("an executor that is cut off ends what it runs before its lease does, and the job goes on elsewhere", async () => {
+  const stack = await startStack({
+    script: longThen(say("Done.")),
+    repositories,
+    executors: 0,
+    variables: { LEASE_TIME: "10000", HEARTBEAT_INTERVAL: "500" },
+  });
+  const proxy = await startTcpProxy(Number(new URL(stack.url).port));
+  await stack.addExecutor("executor-1", { CONVEX_URL: proxy.url });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Sleep" });
+  const marker = `FONDATION_JOB=${jobId}:1`;
+  await stack.running(jobId);
+  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  await proxy.cut();
+  await noneLeftWith(marker);
+  const goneAt = Date.now();
+  // All clocks are of one machine: the backend took the attempt back later than its last process ended.
+  await stack.addExecutor("executor-2");
+  const job = await stack.ended(jobId);
+  expect(job).toMatchObject({ state: { kind: "succeeded" }, attempt: 2, interruptions: 1 });
+  const events = await stack.people.listEvents(jobId);
+  const expired = events.find(({ cause }) => cause === "expire");
+  expect(expired).toMatchObject({ reason: "leaseExpired", attempt: 1 });
+  expect(expired?.at).toBeGreaterThan(goneAt);
 });
 
 it("a backend killed and started again mid-run: the executor reconnects, the job succeeds once", async () => {

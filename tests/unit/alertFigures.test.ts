@@ -11,7 +11,7 @@ import {
   step,
 } from "../../convex/domain/alerts.js";
 
-import { RULE_NAMES } from "../../convex/protocol/alerts.js";
+import { type AlertSettings, RULE_NAMES } from "../../convex/protocol/alerts.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -27,7 +27,7 @@ const quiet: Snapshot = {
   ...{ rollUp: { rolledAt: NOW, isBehind: false }, audit: null, failedDeliveries: 0 },
   ...{ setAside: { count: 0, last: "" }, zombies: { count: 0, last: "" }, failingCredentials: [] },
 };
-const settings = { ...SETTINGS_DEFAULT, spendDailyUsd: 10 };
+const settings: AlertSettings = { ...SETTINGS_DEFAULT, spendDailyUsd: 10 };
 const found = (change: Partial<Snapshot>) => evaluate({ ...quiet, ...change }, settings);
 const said = (change: Partial<Snapshot>) =>
   found(change).map(({ key, state, title, detail }) => `${key} ${state}: ${title}. ${detail}`);
@@ -321,7 +321,7 @@ describe("alerts", () => {
   });
 
   test("what lies on a bound", () => {
-    const of = (change: Partial<Snapshot>, other: Partial<typeof settings> = {}) =>
+    const of = (change: Partial<Snapshot>, other: Partial<AlertSettings> = {}) =>
       evaluate({ ...quiet, ...change }, { ...settings, ...other }).map(
         ({ rule: name, state }) => `${name} ${state}`,
       );
@@ -342,9 +342,8 @@ describe("alerts", () => {
   });
 
   test("settings have their bounds", () => {
-    const isGood = (change: Partial<typeof settings>) =>
-      checkSettings({ ...settings, ...change }).ok;
-    const good = [
+    const isGood = (change: Partial<AlertSettings>) => checkSettings({ ...settings, ...change }).ok;
+    const good: Partial<AlertSettings>[] = [
       {},
       { spendDailyUsd: null },
       { spendDailyUsd: 0.01 },
@@ -353,7 +352,7 @@ describe("alerts", () => {
       { diskShare: 0.99 },
       ...[{ slowMs: MINUTE }, { muted: RULE_NAMES.slice() }],
     ];
-    const bad = [
+    const bad: Partial<AlertSettings>[] = [
       ...[{ spendDailyUsd: 0 }, { spendDailyUsd: Infinity }, { errorShare: 0 }, { errorShare: 1 }],
       ...[
         { diskShare: 0 },
