@@ -13,9 +13,11 @@ import { auditEverything } from "./audit.js";
 import { codeOf, failed, finish, registration, START, World } from "./world.js";
 
 const RUNS = 6;
-const COMMANDS_MAX = 25;
+const COMMANDS_MAX = 30;
 const LEASE_MS = 30_000;
+const SNOOZE_MS = 20_000;
 const NAMES = ["one", "two"] as const;
+const POLICIES = ["cancel", "hold", "run"] as const;
 
 type Claim = { jobId: Id<"jobs">; token: number; by: Process };
 type Process = ReturnType<World["process"]>;
@@ -163,6 +165,35 @@ const COMMANDS = {
   hold: byTable("hold", (real, jobId) => real.person.mutation(api.jobs.hold, { jobId })),
   release: byTable("release", (real, jobId) => real.person.mutation(api.jobs.release, { jobId })),
   requeue: byTable("requeue", (real, jobId) => real.person.mutation(api.jobs.requeue, { jobId })),
+  snooze: byTable("snooze", (real, jobId) =>
+    real.person.mutation(api.jobs.snooze, { jobId, until: Date.now() + SNOOZE_MS }),
+  ),
+  /** A job after another: refused only where that has ended without success and nothing else was said. */
+  follow: async (model, real, choice) => {
+    const on = chosen(model.jobs, choice);
+    if (on === undefined) return;
+    const policy = chosen(POLICIES, choice) ?? "cancel";
+    const row = await real.rowOf(on);
+    const isLost = policy === "cancel" && (row === "failed" || row === "canceled");
+    const job = { repository: "octo/hello", prompt: "x", concurrencyKey: null, after: [on] };
+    const submitted = real.person.mutation(api.jobs.submit, {
+      ...job,
+      onDependencyFailure: policy,
+    });
+    expect(await codeOf(submitted)).toBe(isLost ? "INVALID_ARGUMENT" : "accepted");
+    if (!isLost) model.jobs.push((await submitted).jobId);
+  },
+  later: async (model, real, choice) => {
+    const job = { repository: "octo/hello", prompt: "x", concurrencyKey: null };
+    const runAt = Date.now() + (choice % 3) * SNOOZE_MS;
+    model.jobs.push((await real.person.mutation(api.jobs.submit, { ...job, runAt })).jobId);
+  },
+  /** From none to three at once, in all, of a submitter and of a key. */
+  limit: async (_model, real, choice) => {
+    const limit = choice % 4 === 0 ? null : choice % 4;
+    const limits = [{ running: limit }, { perSubmitter: limit }, { perKey: limit ?? 1 }];
+    await real.person.mutation(api.queue.setLimits, chosen(limits, choice) ?? {});
+  },
   pause: async (_model, real) => {
     await real.person.mutation(api.queue.pause, { reason: "to see" });
   },
