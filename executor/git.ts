@@ -1,8 +1,9 @@
-import { realpath } from "node:fs/promises";
+import { realpath, rm } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { FailureReason, Repository } from "../convex/protocol/job.js";
 import type { Clock } from "./clock.js";
+import type { RepositoryCache } from "./repositoryCache.js";
 import { type CommandResult, runCommand } from "./runCommand.js";
 
 /** Git, always by argument arrays and in an environment that nothing of the machine reaches. */
@@ -12,6 +13,8 @@ export type GitRules = Readonly<{
   hosts: readonly string[];
   /** Folders below which a job may name a repository by path. */
   localFolders: readonly string[];
+  /** Mirrors of remote repositories; without it each clone is fetched whole. */
+  cache?: RepositoryCache;
   /** For development and tests: hosts on this machine's loopback are spoken to by plain http. */
   loopbackHttp?: boolean;
 }>;
@@ -113,6 +116,7 @@ export async function cloneRepository(
   const plain = gitEnvironment(environment);
   const settings = authorization(located, options.credential);
   const authorized = gitEnvironment({ ...environment, settings });
+  const local = gitEnvironment({ ...environment, protocols: "file" });
   const deadline = options.clock.monotonic() + CLONE_MS_MAX;
   const git = ({ cwd, args, env }: Step): Promise<CommandResult> =>
     runCommand(
@@ -126,28 +130,86 @@ export async function cloneRepository(
       },
       options,
     );
-  const { folder } = options;
-  const fetchArgs = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules"];
-  const steps: Step[] = [
-    { cwd: path.dirname(folder), args: ["init", "--quiet", "--template=", "--", folder] },
-    // The one step that talks to the host is the one that knows the credential.
-    {
-      cwd: folder,
-      args: [...fetchArgs, "--end-of-options", located.url, wanted],
-      env: authorized,
-    },
-    {
-      cwd: folder,
-      args: ["checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD"],
-    },
-    { cwd: folder, args: ["rev-parse", "--verify", "--end-of-options", "HEAD^{commit}"] },
-  ];
+  const call: Call = { ...options, git, wanted, url: located.url, authorized, local };
+  const { cache } = options.rules;
+  if (cache === undefined || located.protocol === "file") return cloneWhole(call);
+  // A cache that cannot be used costs time, not the clone.
+  const mirrored = await cache
+    .use(located.url, (mirror) => cloneByMirror(call, mirror))
+    .catch(() => null);
+  if (mirrored !== null) return mirrored;
+  await rm(options.folder, { recursive: true, force: true });
+  return cloneWhole(call);
+}
+
+type Git = (step: Step) => Promise<CommandResult>;
+type Call = {
+  git: Git;
+  url: string;
+  wanted: string;
+  folder: string;
+  /** For the one step that talks to the host. */
+  authorized: Record<string, string>;
+  /** For the one that reads a mirror. */
+  local: Record<string, string>;
+  credential?: GitCredential | undefined;
+};
+
+const FETCH = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules"];
+const CHECKOUT = ["checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD"];
+const commitOf = (name: string): string[] => [
+  "rev-parse",
+  "--verify",
+  "--end-of-options",
+  `${name}^{commit}`,
+];
+
+const initStep = (folder: string): Step => ({
+  cwd: path.dirname(folder),
+  args: ["init", "--quiet", "--template=", "--", folder],
+});
+
+function cloneWhole(call: Call): Promise<CloneResult> {
+  const { folder, url, wanted, authorized } = call;
+  const fetch = [...FETCH, "--end-of-options", url, wanted];
+  return inOrder(call, [
+    initStep(folder),
+    { cwd: folder, args: fetch, env: authorized },
+    { cwd: folder, args: CHECKOUT },
+    { cwd: folder, args: commitOf("HEAD") },
+  ]);
+}
+
+/** Null when the mirror does not hold what the host says it should: then the clone is made without it. */
+async function cloneByMirror(call: Call, mirror: string): Promise<CloneResult | null> {
+  const { folder, url, wanted, authorized, local } = call;
+  const fetched = await inOrder(call, [
+    { cwd: mirror, args: [...FETCH, "--end-of-options", url, wanted], env: authorized },
+    { cwd: mirror, args: commitOf("FETCH_HEAD") },
+  ]);
+  // What the host refuses it refuses without a mirror too; anything else may be the mirror's fault.
+  if (!fetched.ok) return fetched.failure.reason === "cloneFailed" ? null : fetched;
+  const { commit } = fetched;
+  const ref = `refs/kept/${commit}`;
+  const copied = await inOrder(call, [
+    { cwd: mirror, args: ["update-ref", ref, commit] },
+    initStep(folder),
+    { cwd: folder, args: [...FETCH, "--", pathToFileURL(mirror).href, ref], env: local },
+    { cwd: folder, args: CHECKOUT },
+    { cwd: folder, args: commitOf("HEAD") },
+  ]);
+  if (copied.ok && copied.commit === commit) return copied;
+  return !copied.ok && copied.failure.reason === "diskFull" ? copied : null;
+}
+
+/** Runs steps until one fails; the answer of the last is the commit. */
+async function inOrder(call: Call, steps: readonly Step[]): Promise<CloneResult> {
   let output = "";
   for (const step of steps) {
-    const result = await git(step);
+    const result = await call.git(step);
     if (result.ending !== "exited" || result.code !== 0) {
-      const failure = classifyGitFailure(result, wanted);
-      return { ok: false, failure: explainDenial(failure, options.credential) };
+      const failure = classifyGitFailure(result, call.wanted);
+      return { ok: false, failure: explainDenial(failure, call.credential) };
     }
     output = result.stdout.trim();
   }
