@@ -184,6 +184,8 @@ export default defineSchema({
     login: v.optional(executorLogin),
     /** Its own login may not be used now (model/credentials). */
     isLoginBlocked: v.optional(v.literal(true)),
+    /** Its disk has too little room for another attempt; lifted by a heartbeat, or by its next process. */
+    isDiskLow: v.optional(v.literal(true)),
     slots: v.number(),
     leaseMs: v.number(),
     version: v.string(),

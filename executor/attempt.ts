@@ -23,6 +23,7 @@ import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
 import type { Jail } from "./jail/jail.js";
 import type { Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
+import { watchQuota } from "./quota.js";
 import type { Redactor } from "./redact.js";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.js";
 
@@ -36,6 +37,7 @@ export type AttemptDependencies = {
   /** Markers of the attempts that may have processes, for whoever has to end them in a hurry. */
   markers: Set<string>;
   tempDir: string;
+  workspaceBytesMax: number;
   /** Folder of what the deployment has not acknowledged. */
   journals: string;
   git: GitRules;
@@ -112,6 +114,7 @@ class Steps {
   #workspace: Workspace | undefined;
   #checkpoints: Checkpointer | undefined;
   #cancelTimeout: () => void = () => undefined;
+  #cancelQuota: () => void = () => undefined;
   readonly #context: AttemptContext;
   readonly #report: AttemptReport = {
     costUsd: 0,
@@ -183,6 +186,7 @@ class Steps {
     const workspace = await createWorkspace({ tempDir, jobId, attempt: this.#attempt, clock });
     this.#workspace = workspace;
     this.#deps.markers.add(workspace.marker);
+    this.#watchQuota(workspace);
     const cloned = await checkOut(this.#context, work, workspace);
     if (cloned !== undefined) return cloned;
     const restored =
@@ -204,6 +208,19 @@ class Steps {
       await collect(this.#context, workspace, work.artifacts);
     }
     return outcome;
+  }
+
+  #watchQuota({ root }: Workspace): void {
+    const { clock, workspaceBytesMax } = this.#deps;
+    this.#cancelQuota = watchQuota({
+      ...{ folder: root, bytesMax: workspaceBytesMax, clock },
+      onOver: () => {
+        this.#control.stop("quota");
+      },
+      onError: (error) => {
+        this.#heed(error, "quotaUnknown");
+      },
+    });
   }
 
   /** What a stop does to the run is kept by no checkpoint: the job goes on from before. */
@@ -258,6 +275,7 @@ class Steps {
   }
 
   async #removeWorkspace(): Promise<void> {
+    this.#cancelQuota();
     if (this.#workspace === undefined) return;
     const { root, marker } = this.#workspace;
     try {

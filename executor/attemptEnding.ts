@@ -16,6 +16,8 @@ export type StopReason =
   | "timeout"
   /** The trust deadline passed: the backend may have given the job away. */
   | "leaseLost"
+  /** Its files are more than a workspace may hold. */
+  | "quota"
   /** It has crossed a line of spending: its job's, or a budget's. */
   | Stop
   /** The token is stale: stop, and report nothing. */
@@ -30,6 +32,11 @@ function outcomeOf(reason: StopReason): Outcome {
       return { kind: "interrupted", reason: "shutdown" };
     case "timeout":
       return failed("timedOut", "The attempt took longer than its job allows.");
+    case "quota":
+      return failed(
+        "workspaceTooLarge",
+        "It was stopped: its files took more room than this executor's WORKSPACE_MB_MAX allows.",
+      );
     case "maxBudget":
       return failed("maxBudget", "It was stopped: it has cost what its job may.");
     case "budget":

@@ -22,6 +22,9 @@ const HEARTBEAT_MS_MIN = 100;
 /** A lease must outlive this many missed heartbeats, or one slow answer ends every attempt. */
 const HEARTBEATS_PER_LEASE_MIN = 2;
 const DRAIN_MS_MAX = 24 * 60 * 60_000;
+const MEGABYTE = 1024 * 1024;
+/** A petabyte. */
+const MEGABYTES_MAX = 1_000_000_000;
 /** The CLI answers within milliseconds; the rest is for machines that are busy, and for its start. */
 const ANSWER_MS_DEFAULT = 2 * 60_000;
 const ANSWER_MS_MIN = 1_000;
@@ -73,6 +76,9 @@ const VARIABLES = {
   HEARTBEAT_INTERVAL: whole(HEARTBEAT_MS_MIN, LEASE_MS_MAX),
   POLL_INTERVAL: text("a number; it is not used", /^\d+$/),
   DRAIN_TIME: whole(0, DRAIN_MS_MAX),
+  WORKSPACE_MB_MAX: whole(1, MEGABYTES_MAX),
+  CACHE_MB_MAX: whole(0, MEGABYTES_MAX),
+  DISK_FREE_MB_MIN: whole(0, MEGABYTES_MAX),
   PORT: whole(0, 65_535),
   HOST: text("a host name or an address", /^[A-Za-z0-9.:_-]{1,253}$/),
   LOG_LEVEL: choice(LOG_LEVELS),
@@ -137,6 +143,7 @@ export function parseConfig(environment: Environment) {
     heartbeatMs: heartbeatFor(leaseMs, get("HEARTBEAT_INTERVAL")),
     pollIntervalGiven: get("POLL_INTERVAL") !== undefined,
     drainMs: get("DRAIN_TIME") ?? 0,
+    ...readRoom(environment),
     host: get("HOST") ?? "127.0.0.1",
     port: get("PORT") ?? 8080,
     logLevel: get("LOG_LEVEL") ?? (get("DEBUG") === undefined ? "info" : "debug"),
@@ -156,6 +163,19 @@ function readJail(environment: Environment) {
     level: readVariable(environment, "JAIL_LEVEL") ?? "jail",
     readable: Object.freeze(readVariable(environment, "JAIL_READABLE") ?? []),
   });
+}
+
+/** Bounds of what is kept on disk, in bytes. */
+function readRoom(environment: Environment) {
+  const bytes = (
+    name: "WORKSPACE_MB_MAX" | "CACHE_MB_MAX" | "DISK_FREE_MB_MIN",
+    megabytes: number,
+  ) => (readVariable(environment, name) ?? megabytes) * MEGABYTE;
+  return {
+    workspaceBytesMax: bytes("WORKSPACE_MB_MAX", 10_240),
+    cacheBytesMax: bytes("CACHE_MB_MAX", 2_048),
+    diskFreeBytesMin: bytes("DISK_FREE_MB_MIN", 1_024),
+  };
 }
 
 function readLogin(environment: Environment): CliLogin {

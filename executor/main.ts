@@ -6,21 +6,23 @@ import { SLOTS_MAX } from "../convex/protocol/limits.js";
 import { type AttemptDependencies, startAttempt } from "./attempt.js";
 import { type Backend, connectBackend, enrolOver, type FinalCode } from "./backend.js";
 import { findCli } from "./claude/binary.js";
-import { loginKind, type LoginState, probeLogin } from "./claude/credentials.js";
+import { loginKind, probeLogin } from "./claude/credentials.js";
 import { systemClock, within } from "./clock.js";
 import { type Config, ConfigError, loadConfig, readEnvironment, secretsOf } from "./config.js";
 import { examine, report } from "./doctor/main.js";
-import { type HealthView, startHealth } from "./health.js";
+import { startHealth } from "./health.js";
+import { type HealthState, viewHealth } from "./healthView.js";
 import { type Boot, type Enrol, IdentityError, loadIdentity } from "./identity.js";
 import { type Keys, keysOf } from "./keys.js";
-import { readDisk } from "./disk.js";
-import { keepLease, type Lease } from "./lease.js";
+import { type DiskGuard, guardDisk } from "./disk.js";
+import { keepLease } from "./lease.js";
 import { BRIDGE_COMMAND, bridge } from "./jail/bridge.js";
 import { type Jail, JailError, jailOptions, provideJail } from "./jail/jail.js";
 import { readJournals } from "./journal.js";
 import { createLogger, type Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
 import { createRedactor } from "./redact.js";
+import { openRepositoryCache } from "./repositoryCache.js";
 import { lostEnding, settleAll } from "./settle.js";
 import { createSupervisor, type Supervisor } from "./supervisor.js";
 import { VERSION } from "./version.js";
@@ -64,6 +66,7 @@ type Running = {
   supervisor: Supervisor;
   keys: Keys;
   jail: Jail;
+  disk: DiskGuard;
   /** Rejects with an Ending when the identity is lost. */
   lost: Promise<never>;
 };
@@ -120,7 +123,9 @@ async function main(): Promise<void> {
     markers,
     jail,
   });
-  const running: Running = { config, logger, backend, supervisor, keys, jail, lost };
+  const { tempDir: folder, diskFreeBytesMin: freeBytesMin } = config;
+  const disk = guardDisk({ folder, freeBytesMin, logger });
+  const running: Running = { config, logger, backend, supervisor, keys, jail, disk, lost };
   try {
     await Promise.race([lost, firstSignal, work(running, health, cli?.version ?? "none")]);
   } catch (error) {
@@ -133,7 +138,10 @@ async function main(): Promise<void> {
 
 /** Registers, subscribes and keeps the lease; never resolves. */
 async function work(running: Running, health: HealthState, cliVersion: string): Promise<void> {
-  const { config, logger, backend, supervisor } = running;
+  const { config, logger, backend, supervisor, disk } = running;
+  const take = (): void => {
+    supervisor.setTaking(!health.isDraining && !disk.isLow());
+  };
   const rotate = keyRotation(running);
   const page = await startHealth({
     ...config,
@@ -160,7 +168,7 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     grantedAt,
     held: () => supervisor.held(),
     send: async (held) => {
-      const reply = await backend.heartbeat(held, await readDisk(config.tempDir, logger));
+      const reply = await backend.heartbeat(held, await disk.look());
       if (reply.rotateKey === true) void rotate();
       return reply;
     },
@@ -169,7 +177,7 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
     },
     onDrain: (drain) => {
       health.isDraining = drain;
-      supervisor.setTaking(!drain);
+      take();
     },
     onLost: () => {
       // What began now would run without a deadline; the next acknowledged heartbeat lifts this.
@@ -177,6 +185,8 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
       supervisor.stopAll("leaseLost");
     },
   });
+  await disk.look();
+  take();
   // Before the subscription: it shows them as running here, and they would be given back at once.
   await settleAll(leftovers, { backend, clock, logger });
   let isSubscribed = false;
@@ -237,7 +247,7 @@ function supervise(options: {
   jail: Jail;
 }): Supervisor {
   const { config, logger, backend, redactor, health, cliFile, markers, jail } = options;
-  const { searchPath, login } = config;
+  const { searchPath, login, cacheBytesMax } = config;
   const deps: AttemptDependencies = {
     backend,
     clock,
@@ -246,12 +256,16 @@ function supervise(options: {
     markers,
     jail,
     tempDir: config.tempDir,
+    workspaceBytesMax: config.workspaceBytesMax,
     journals: journalsOf(config),
     git: {
       searchPath,
       hosts: config.gitHosts,
       localFolders: config.localRepositories,
       loopbackHttp: config.loopbackHttp,
+      ...(cacheBytesMax === 0
+        ? {}
+        : { cache: openRepositoryCache(path.join(config.stateDir, "cache"), cacheBytesMax) }),
     },
     cli: {
       file: cliFile,
@@ -277,40 +291,6 @@ function supervise(options: {
       if (outcome?.kind === "failed" && outcome.reason === "cliAuth") health.hasAuthFailed = true;
     },
   });
-}
-
-type HealthState = {
-  login: LoginState;
-  hasCli: boolean;
-  hasAuthFailed: boolean;
-  isDraining: boolean;
-  /** From the registration on. */
-  lease: Lease | undefined;
-};
-
-function viewHealth({ backend, supervisor }: Running, state: HealthState): HealthView {
-  const { lease, login } = state;
-  const isConnected = backend.isConnected();
-  const checks: [boolean, string][] = [
-    [!isConnected, "not connected to the deployment"],
-    [lease === undefined, "not registered yet"],
-    [lease?.isTrusted() === false, "no heartbeat was acknowledged in time"],
-    [state.isDraining, "draining: takes no new work"],
-    [!state.hasCli, "no claude binary; set CLAUDE_BIN or install it"],
-    [login.kind === "none", "no login for the CLI"],
-    [login.kind === "readOnlyFile", "the CLI's login file is read-only: it could not be renewed"],
-    [state.hasAuthFailed, "the API refused the CLI's login in the last attempt"],
-  ];
-  return {
-    problems: checks.filter(([isWrong]) => isWrong).map(([, words]) => words),
-    metrics: {
-      ...supervisor.counts(),
-      connected: Number(isConnected),
-      sinceHeartbeatMs: Math.round(lease?.sinceAcknowledgedMs() ?? -1),
-      uptimeMs: Math.round(process.uptime() * 1000),
-      residentBytes: process.memoryUsage.rss(),
-    },
-  };
 }
 
 function expectIdentity(): { lost: Promise<never>; onFinal: (code: FinalCode) => void } {

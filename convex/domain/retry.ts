@@ -72,6 +72,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   budget: { ...free, parks: true, occurrencesMax: PARKS_MAX },
   noResult: anew(again(5 * SECOND, MINUTE, 2)),
   outputTooLarge: final,
+  workspaceTooLarge: final,
   // A job that takes its machine down with it must not take them all.
   leaseExpired: { ...free, occurrencesMax: 5 },
   notStarted: free,

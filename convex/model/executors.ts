@@ -102,6 +102,7 @@ export async function register(
     boot: claims.boot,
     bootAt: claims.bootAt,
     unhealthy: null,
+    isDiskLow: undefined,
     ...takeovers,
     ...presence(before, "online"),
   });
@@ -133,6 +134,8 @@ export async function heartbeat(
     await comeBack(ctx, executor, { held, directives });
   }
   if (lease !== null) {
+    const isLow = disk?.isLow === true;
+    if (isLow !== (lease.disk?.isLow === true)) await heedDisk(ctx, executorId, isLow);
     const isStillHeld = (owed: Leases.Owed[number]) =>
       held.some((h) => h.jobId === owed.jobId && h.token === owed.token);
     const owed = lease.owed.filter(isStillHeld);
@@ -197,6 +200,19 @@ export async function blockLogin(
   await ctx.db.patch("executors", executorId, { isLoginBlocked });
   if (isBlocked) await Slots.withdraw(ctx, executorId);
   else await restoreSlots(ctx, executorId);
+}
+
+/** Gives an executor no work while its disk has no room for another attempt; what runs goes on. */
+async function heedDisk(
+  ctx: MutationCtx,
+  executorId: Id<"executors">,
+  isLow: boolean,
+): Promise<void> {
+  await ctx.db.patch("executors", executorId, { isDiskLow: isLow ? true : undefined });
+  await note(ctx, await get(ctx, executorId), {
+    action: isLow ? "executor.diskLow" : "executor.diskFree",
+  });
+  await restoreSlots(ctx, executorId);
 }
 
 /** Takes nothing new from now on; what runs goes on. */
@@ -333,10 +349,13 @@ export async function list(ctx: QueryCtx): Promise<ExecutorView[]> {
 
 async function view(ctx: QueryCtx, row: Doc<"executors">): Promise<ExecutorView> {
   const { _id, name, presence: now, presenceSince, revoked, draining, unhealthy } = row;
-  const { slots, version, cliVersion, labels, isLoginBlocked } = row;
+  const { slots, version, cliVersion, labels, isLoginBlocked, isDiskLow } = row;
   const freeSlots = (await Slots.free(ctx, _id)).length;
   const state = { presence: now, presenceSince, revoked, draining, unhealthy };
-  const login = isLoginBlocked === undefined ? {} : { isLoginBlocked };
+  const login = {
+    ...(isLoginBlocked === undefined ? {} : { isLoginBlocked }),
+    ...(isDiskLow === undefined ? {} : { isDiskLow }),
+  };
   const build = { version, cliVersion, labels };
   return { executorId: _id, name, ...state, ...login, slots, freeSlots, ...build };
 }

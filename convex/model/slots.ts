@@ -13,6 +13,7 @@ import * as Dispatcher from "./dispatcher.js";
 /** What of an executor decides whether it may be given work. */
 type Standing = Pick<Doc<"executors">, "presence" | "revoked" | "draining" | "unhealthy"> & {
   isLoginBlocked?: true | undefined;
+  isDiskLow?: true | undefined;
 };
 
 /** Whether an executor may be given work at all. */
@@ -22,7 +23,8 @@ export function isOpen(executor: Standing): boolean {
     !executor.revoked &&
     !executor.draining &&
     executor.unhealthy === null &&
-    executor.isLoginBlocked !== true
+    executor.isLoginBlocked !== true &&
+    executor.isDiskLow !== true
   );
 }
 

@@ -112,5 +112,10 @@ export const deliveryView = v.object({
 export type DeliveryView = Infer<typeof deliveryView>;
 
 /** Room on the disk that holds an executor's workspaces, bytes. */
-export const disk = v.object({ freeBytes: v.number(), totalBytes: v.number() });
+export const disk = v.object({
+  freeBytes: v.number(),
+  totalBytes: v.number(),
+  /** Less is free than the executor wants before it begins an attempt. */
+  isLow: v.optional(v.boolean()),
+});
 export type Disk = Infer<typeof disk>;

@@ -57,6 +57,8 @@ export const FAILURE_REASONS = [
   "budget",
   "noResult",
   "outputTooLarge",
+  /** The run wrote more files than its workspace may hold. */
+  "workspaceTooLarge",
   "leaseExpired",
   "notStarted",
   "shutdown",

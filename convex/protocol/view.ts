@@ -134,6 +134,8 @@ export const executorView = v.object({
   unhealthy: v.union(v.null(), v.object({ reason: failureReason, since: v.number() })),
   /** Its own login may not be used now: `credentials:list` says why. */
   isLoginBlocked: v.optional(v.boolean()),
+  /** It is given no work because its disk has too little room. */
+  isDiskLow: v.optional(v.boolean()),
   slots: v.number(),
   freeSlots: v.number(),
   version: v.string(),

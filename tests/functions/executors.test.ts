@@ -194,6 +194,28 @@ describe("a new process of the same identity", () => {
 });
 
 describe("slots", () => {
+  test("a disk with too little room → no free slots; with room again, all of them", async () => {
+    const executor = await world.executor("box", 2);
+    const beat = (isLow?: boolean) =>
+      executor.mutation(api.executors.heartbeat, {
+        held: [],
+        disk: { freeBytes: 1, totalBytes: 10, ...(isLow === undefined ? {} : { isLow }) },
+      });
+    await beat();
+    expect(await freeSlots()).toBe(2);
+    await beat(true);
+    await beat(true);
+    expect(await freeSlots()).toBe(0);
+    const viewer = await world.user("viewer");
+    expect(await viewer.query(api.executors.list, {})).toMatchObject([{ isDiskLow: true }]);
+    const jobId = await world.submit();
+    expect(await world.job(jobId)).toMatchObject({ state: { kind: "pending" } });
+    await beat();
+    await world.settle();
+    expect(await world.job(jobId)).toMatchObject({ state: { kind: "assigned" } });
+    expect(await freeSlots()).toBe(1);
+  });
+
   test("drain → what runs goes on, nothing new; resume → the free ones are back", async () => {
     const executor = await world.executor("box", 2);
     const operator = await world.user("operator");

@@ -41,6 +41,7 @@ describe("each reason, the first time", () => {
     ["budget", "pending"],
     ["noResult", "backoff"],
     ["outputTooLarge", "failed"],
+    ["workspaceTooLarge", "failed"],
     ["leaseExpired", "pending"],
     ["notStarted", "pending"],
     ["shutdown", "pending"],

@@ -34,6 +34,7 @@ async function anAttempt(
     files?: Record<string, string>;
     limits?: JobLimits;
     ref?: string;
+    workspaceBytesMax?: number;
     cliFile?: string;
     answerMs?: number;
   } = {},
@@ -51,6 +52,7 @@ async function anAttempt(
     apiUrl: api.url,
     ...(more.cliFile === undefined ? {} : { cliFile: more.cliFile }),
     ...(more.answerMs === undefined ? {} : { answerMs: more.answerMs }),
+    ...(more.workspaceBytesMax === undefined ? {} : { workspaceBytesMax: more.workspaceBytesMax }),
   });
   return { origin, backend, deps, api, ...runAttempt(deps) };
 }
@@ -215,6 +217,19 @@ describe("an attempt", () => {
     expect(await attempt.done).toMatchObject(outcome);
     expect(attempt.backend.ending?.outcome).toMatchObject(outcome);
     expect(await findProcesses(marker)).toEqual([]);
+    expect(await leftOf(attempt.deps)).toEqual([]);
+  });
+
+  it("files over the workspace's quota → workspaceTooLarge, and nothing is left", async () => {
+    const fill = "mkdir -p deep/er; head -c 24M /dev/zero > deep/er/big; chmod 0 deep; sleep 600";
+    const attempt = await anAttempt(
+      { steps: [bash(fill), { text: "Done." }] },
+      { workspaceBytesMax: 16 * 1024 * 1024 },
+    );
+    expect(await attempt.done).toMatchObject({ kind: "failed", reason: "workspaceTooLarge" });
+    expect(attempt.backend.ending?.outcome).toMatchObject({
+      message: expect.stringContaining("WORKSPACE_MB_MAX") as string,
+    });
     expect(await leftOf(attempt.deps)).toEqual([]);
   });
 

@@ -131,6 +131,7 @@ export async function attemptDependencies(options: {
   apiUrl: string;
   cliFile?: string;
   answerMs?: number;
+  workspaceBytesMax?: number;
   /** none unless told. */
   jail?: JailLevel;
 }): Promise<AttemptDependencies> {
@@ -142,6 +143,7 @@ export async function attemptDependencies(options: {
     logger: silent,
     redactor: createRedactor([apiKey]),
     markers: new Set(),
+    workspaceBytesMax: options.workspaceBytesMax ?? 1024 ** 3,
     journals: path.join(options.root, "journal"),
     tempDir: path.join(options.root, "temp"),
     jail: await provideJail(options.jail ?? "none", {

@@ -120,13 +120,20 @@ describe("the executor's process", () => {
 
   it("says in /ready why it cannot work", async () => {
     const wire = await aBackend();
-    const executor = anExecutor(wire.url, { CLAUDE_BIN: "/nonexistent/claude" });
+    const executor = anExecutor(wire.url, {
+      CLAUDE_BIN: "/nonexistent/claude",
+      DISK_FREE_MB_MIN: "1000000000",
+    });
     const { port } = await executor.event("subscribed");
     expect(await read(port, "/ready")).toEqual({
       status: 503,
       body: {
         ready: false,
-        problems: ["no claude binary; set CLAUDE_BIN or install it", "no login for the CLI"],
+        problems: [
+          "the disk of TEMP_DIR has less free than DISK_FREE_MB_MIN: takes no new work",
+          "no claude binary; set CLAUDE_BIN or install it",
+          "no login for the CLI",
+        ],
       },
     });
   });
