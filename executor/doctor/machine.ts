@@ -12,8 +12,6 @@ const NODE_MIN = [20, 19] as const;
 /** GIT_CONFIG_COUNT, by which settings reach git without a file, came with 2.31 (git's release notes). */
 const GIT_MIN = [2, 31] as const;
 const GIT_MS_MAX = 10_000;
-const DISK_FREE_FAIL_BYTES = 512 * 1024 ** 2;
-const DISK_FREE_WARN_BYTES = 5 * 1024 ** 3;
 /** Peak of the CLI at its start, before any tool (296 MiB measured on 2.1.197). */
 const MEMORY_PER_SLOT_BYTES = 350 * 1024 ** 2;
 const MIB = 1024 ** 2;
@@ -84,7 +82,10 @@ export function checkMemory(slots: number, totalBytes = totalmem()): Finding {
 }
 
 /** Workspaces are made here, and wiped when their attempt has ended. */
-export async function checkWorkspaces({ tempDir }: Pick<Config, "tempDir">): Promise<Finding> {
+export async function checkWorkspaces(
+  config: Pick<Config, "tempDir" | "diskFreeBytesMin" | "workspaceBytesMax" | "slots">,
+): Promise<Finding> {
+  const { tempDir, diskFreeBytesMin, workspaceBytesMax, slots } = config;
   const trouble = await cannotWrite(tempDir);
   if (trouble !== undefined) {
     return fail(
@@ -97,8 +98,14 @@ export async function checkWorkspaces({ tempDir }: Pick<Config, "tempDir">): Pro
   const free = bavail * bsize;
   const says = `${tempDir}, ${mib(free)} free`;
   const fix = "free some space there, or set TEMP_DIR to a folder on a larger disk";
-  if (free < DISK_FREE_FAIL_BYTES) return fail("workspaces", says, fix);
-  return free < DISK_FREE_WARN_BYTES ? warn("workspaces", says, fix) : ok("workspaces", says);
+  if (free < diskFreeBytesMin) {
+    const wanted = `${says}; below DISK_FREE_MB_MIN (${mib(diskFreeBytesMin)}) it takes no work`;
+    return fail("workspaces", wanted, `${fix}, or lower DISK_FREE_MB_MIN`);
+  }
+  const most = diskFreeBytesMin + slots * workspaceBytesMax;
+  if (free >= most) return ok("workspaces", says);
+  const needed = `${says}; ${String(slots)} runs of WORKSPACE_MB_MAX need ${mib(most)}`;
+  return warn("workspaces", needed, `${fix}, or lower WORKSPACE_MB_MAX`);
 }
 
 export async function checkLocalRepositories(folders: readonly string[]): Promise<Finding> {

@@ -60,6 +60,8 @@ async function consult(more: Record<string, string> = {}, ...args: string[]) {
       ANTHROPIC_API_KEY: "sk-ant-doctor-0123456789",
       ANTHROPIC_BASE_URL: deployment.url,
       GIT_HOSTS: new URL(deployment.url).host,
+      WORKSPACE_MB_MAX: "100",
+      DISK_FREE_MB_MIN: "10",
       ...more,
     },
   });
@@ -114,6 +116,7 @@ describe("fondation-executor doctor", () => {
     ["claude", { CLAUDE_BIN: "/nonexistent/claude" }, "/nonexistent/claude"],
     ["identity", { FONDATION_ENROL_TOKEN: "" }, "not enrolled"],
     ["identity", { STATE_DIR: "/etc/passwd/state" }, "/etc/passwd/state"],
+    ["workspaces", { DISK_FREE_MB_MIN: "1000000000" }, "it takes no work"],
     ["workspaces", { TEMP_DIR: "/etc/passwd/temp" }, "/etc/passwd/temp"],
     ["local repositories", { LOCAL_REPOSITORIES: "/nonexistent/repo" }, "/nonexistent/repo"],
   ])("%s: %j → exit 1, says what and what to do", async (name, more, says) => {
@@ -123,6 +126,12 @@ describe("fondation-executor doctor", () => {
     expect(found?.status).toBe("fail");
     expect(found?.fix).toMatch(/\w/);
     expect(found?.says).toContain(says);
+  });
+
+  it("less room than the slots' workspaces may take → warns", async () => {
+    const found = await finding("workspaces", { WORKSPACE_MB_MAX: "1000000000" });
+    expect(found).toMatchObject({ status: "warn" });
+    expect(found?.fix).toContain("WORKSPACE_MB_MAX");
   });
 
   it("a port that something else uses → fails, an executor's own health page → fine", async () => {

@@ -53,6 +53,9 @@ describe("the executor's configuration", () => {
     ["WORKER_ID", "a b", 'WORKER_ID is "a b"; it must be 1 to 64 letters'],
     ["STATE_DIR", "relative", 'STATE_DIR is "relative"; it must be an absolute path.'],
     ["LOG_LEVEL", "loud", 'LOG_LEVEL is "loud"; it must be one of debug, info, warn, error.'],
+    ["WORKSPACE_MB_MAX", "0", 'WORKSPACE_MB_MAX is "0"; it must be a whole number from 1 to'],
+    ["CACHE_MB_MAX", "-1", 'CACHE_MB_MAX is "-1"; it must be a whole number from 0 to'],
+    ["DISK_FREE_MB_MIN", "1.5", 'DISK_FREE_MB_MIN is "1.5"; it must be a whole number from 0 to'],
     ["GIT_HOSTS", "github.com,-x", "it must be host names joined by commas."],
     ["GIT_LOOPBACK_HTTP", "yes", "it must be 1, or unset."],
     ["LOCAL_REPOSITORIES", "/a:b", "it must be absolute paths joined by colons."],
@@ -60,6 +63,26 @@ describe("the executor's configuration", () => {
     const parse = (): unknown => parseConfig({ ...minimal, [name]: value });
     expect(parse).toThrow(ConfigError);
     expect(parse).toThrow(sentence);
+  });
+
+  it("takes no variable that the README does not list", () => {
+    const read = (name: string): string =>
+      readFileSync(new URL(`../../../${name}`, import.meta.url), "utf8");
+    const [table = ""] =
+      /^const VARIABLES = \{$[^]*?^\} satisfies/m.exec(read("executor/config.ts")) ?? [];
+    const names = [...table.matchAll(/^  ([A-Z_]+):/gm)].map(([, name]) => name ?? "");
+    expect(names.length).toBeGreaterThan(20);
+    const listed = read("README.md");
+    expect(names.filter((name) => name !== "PATH" && !listed.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it("counts what is kept on disk in MiB", () => {
+    const config = parseConfig({ ...minimal, WORKSPACE_MB_MAX: "3", CACHE_MB_MAX: "0" });
+    expect(config).toMatchObject({
+      workspaceBytesMax: 3 * 1024 ** 2,
+      cacheBytesMax: 0,
+      diskFreeBytesMin: 1024 ** 3,
+    });
   });
 
   it("never shows a secret that it refuses", () => {
