@@ -57,6 +57,8 @@ class Keeper implements ArtifactKeeper {
   readonly #options: KeeperOptions;
   readonly #report: ArtifactsReport = { kept: 0, bytes: 0, leftOut: 0 };
   readonly #notes: string[] = [];
+  /** The deployment took one file not after all tries: the others are not worth the wait. */
+  #isDown = false;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -139,6 +141,7 @@ class Keeper implements ArtifactKeeper {
     const { backend, held, clock, signal } = this.#options;
     for (let tries = 1; ; tries += 1) {
       if (signal.aborted) throw new Error("there was no time left for it");
+      if (this.#isDown) throw new Error("the deployment takes no files now");
       try {
         const [url] = await backend.uploadUrls(held, 1);
         if (url === undefined) throw new Error("the deployment gave out no address");
@@ -151,6 +154,7 @@ class Keeper implements ArtifactKeeper {
       } catch (error) {
         // What the deployment itself refuses, it refuses again.
         const isFinal = error instanceof BackendError && error.code !== "OTHER";
+        this.#isDown ||= !isFinal && tries === TRIES_MAX;
         if (isFinal || tries === TRIES_MAX) throw error;
         await pause(clock, RETRY_MS * 2 ** tries, signal);
       }
