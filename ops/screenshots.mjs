@@ -17,19 +17,29 @@ const LOOKS = [
   { look: "phone", width: 390, height: 800, colorScheme: "light", scale: 2 },
 ];
 
-const job = (title) => async (page, url) => {
-  await page.goto(`${url}/jobs?q=${encodeURIComponent(title)}`);
-  await page.getByRole("link", { name: title }).first().click();
-  await page.getByRole("heading", { level: 1, name: title }).waitFor();
-};
 const DONE = "Look around this repository";
+
+/** A tab of the job that the demo ran first. */
+const job = (tab) => async (page, url) => {
+  await page.goto(`${url}/jobs?q=${encodeURIComponent(DONE)}`);
+  await page.getByRole("link", { name: DONE }).first().click();
+  await page.getByRole("heading", { level: 1, name: DONE }).waitFor();
+  const address = new URL(page.url());
+  await page.goto(`${url}${address.pathname}?tab=${tab}`);
+};
 
 /** Name of the picture → how to get there, from the address of the dashboard. */
 const SHOTS = {
   overview: "/",
   jobs: "/jobs",
   newJob: "/jobs/new",
-  job: job(DONE),
+  job: job("activity"),
+  jobLog: job("log"),
+  jobResult: job("result"),
+  jobChanges: job("changes"),
+  jobArtifacts: job("artifacts"),
+  jobAttempts: job("attempts"),
+  jobDetails: job("details"),
   executors: "/executors",
   enrol: async (page, url) => {
     await page.goto(`${url}/executors`);
