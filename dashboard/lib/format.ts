@@ -15,6 +15,11 @@ const exact = new Intl.DateTimeFormat("en-GB", {
   dateStyle: "medium",
   timeStyle: "long",
 });
+const clock = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 const count = new Intl.NumberFormat("en-US");
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 
@@ -36,6 +41,11 @@ export function formatRelative(at: number, now: number): string {
 /** Date, time and zone. */
 export function formatExact(at: number): string {
   return exact.format(at);
+}
+
+/** The time of day, local. */
+export function formatClock(at: number): string {
+  return clock.format(at);
 }
 
 /** "840 ms", "12.4 s", "3m 07s", "2h 14m", "3d 4h"; what would be negative is 0. */
