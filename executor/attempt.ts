@@ -49,6 +49,8 @@ export type AttemptDependencies = {
     isLoginMissing?: boolean;
     searchPath: string;
     isRoot: boolean;
+    /** The CLI is told what the clone's CLAUDE.md says. */
+    projectNotes: boolean;
     /** A CLI that says and answers nothing for this long is stopped. */
     answerMs: number;
   };

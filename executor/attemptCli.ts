@@ -12,6 +12,7 @@ import { type CliRun, runCli } from "./claude/process.js";
 import { parseLine, toLogEntries } from "./claude/stream.js";
 import { confine } from "./confinement.js";
 import { loginOf } from "./issuedSecrets.js";
+import { writeProjectNotes } from "./projectNotes.js";
 import type { Workspace } from "./workspace.js";
 
 /** One run of the CLI within an attempt. */
@@ -39,11 +40,12 @@ export async function runAttemptCli(
   const { work, workspace, resume, checkpoints } = step;
   const { clock, cli } = deps;
   if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
+  const notesFile = await writeProjectNotes(context, workspace);
   const call = { ...cli, file: cli.file, work, folders: workspace, marker: workspace.marker };
   const confined = await confine(deps, {
     workspace,
     login: await loginOf(cli, context.secrets),
-    build: (login) => buildCommand({ ...call, login, isResumed: resume !== undefined }),
+    build: (login) => buildCommand({ ...call, login, notesFile, isResumed: resume !== undefined }),
   });
   let facts: Facts = NO_FACTS;
   const meter = createMeter({

@@ -94,6 +94,7 @@ const VARIABLES = {
   GIT_LOOPBACK_HTTP: text("1, or unset", /^1$/),
   JAIL_LEVEL: choice([...JAIL_LEVELS, "best"]),
   JAIL_READABLE: list("absolute paths joined by colons", ":", /^\/[^\0]*$/),
+  PROJECT_NOTES: text("1, or unset", /^1$/),
   PATH: text("a search path", /^[^\0]+$/),
 } satisfies Record<string, Variable>;
 
@@ -154,6 +155,7 @@ export function parseConfig(environment: Environment) {
     gitHosts: Object.freeze(get("GIT_HOSTS") ?? ["github.com"]),
     loopbackHttp: get("GIT_LOOPBACK_HTTP") === "1",
     jail: readJail(environment),
+    projectNotes: get("PROJECT_NOTES") !== undefined,
     searchPath: get("PATH") ?? "/usr/local/bin:/usr/bin:/bin",
   });
 }

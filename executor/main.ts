@@ -273,6 +273,7 @@ function supervise(options: {
       isLoginMissing: health.login.kind === "none",
       searchPath,
       isRoot: process.getuid?.() === 0,
+      projectNotes: config.projectNotes,
       answerMs: config.answerMs,
     },
   };

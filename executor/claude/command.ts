@@ -24,6 +24,8 @@ type CommandInput = {
   login: CliLogin;
   searchPath: string;
   isRoot: boolean;
+  /** What to add to the CLI's own instructions. */
+  notesFile?: string | undefined;
 };
 
 /** Repeats of a failed API request before the failure reaches the queue, which has its own backoff. */
@@ -39,7 +41,7 @@ export function buildCommand(input: CommandInput): CliCommand {
   const { work, folders } = input;
   return {
     file: input.file,
-    args: buildArguments(work, input.isResumed === true),
+    args: buildArguments(input),
     cwd: folders.repo,
     // A session that was cut off has its prompt.
     opening:
@@ -70,7 +72,7 @@ export function buildCommand(input: CommandInput): CliCommand {
   };
 }
 
-function buildArguments(work: CommandInput["work"], isResumed: boolean): string[] {
+function buildArguments({ work, isResumed, notesFile }: CommandInput): string[] {
   const { model, maxTurns, maxBudgetUsd } = work.limits;
   const args = ["-p", "--output-format", "stream-json", "--verbose"];
   // What people say comes back when it is taken up.
@@ -80,7 +82,8 @@ function buildArguments(work: CommandInput["work"], isResumed: boolean): string[
   args.push("--dangerously-skip-permissions");
   // The transcript comes on stdout too: what a checkpoint needs, without trusting the run's files.
   args.push("--session-mirror");
-  args.push(isResumed ? "--resume" : "--session-id", work.sessionId);
+  args.push(isResumed === true ? "--resume" : "--session-id", work.sessionId);
+  if (notesFile !== undefined) args.push("--append-system-prompt-file", notesFile);
   // As one word: a value that begins with a dash stays a value.
   if (model !== undefined) args.push(`--model=${model}`);
   if (maxTurns !== undefined) args.push(`--max-turns=${maxTurns}`);

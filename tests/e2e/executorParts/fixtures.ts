@@ -156,6 +156,7 @@ export async function attemptDependencies(options: {
       login: { baseUrl: options.apiUrl, apiKey, oauthToken: undefined, configDir: options.root },
       searchPath: SEARCH_PATH,
       isRoot: process.getuid?.() === 0,
+      projectNotes: false,
       answerMs: options.answerMs ?? 60_000,
     },
   };
