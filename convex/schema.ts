@@ -10,7 +10,7 @@ import {
 } from "./protocol/job.js";
 import { attemptSpend } from "./protocol/budget.js";
 import { logEntry } from "./protocol/log.js";
-import { leaseHolder, publicJwk } from "./protocol/executor.js";
+import { jailLevel, leaseHolder, publicJwk } from "./protocol/executor.js";
 import { disk } from "./protocol/alerts.js";
 import { fileTables } from "./lib/fileTables.js";
 import { identityTables } from "./lib/identityTables.js";
@@ -182,6 +182,8 @@ export default defineSchema({
     draining: v.boolean(),
     /** How its CLI logs in; absent: it did not say, and has a login of its own. */
     login: v.optional(executorLogin),
+    /** What its runs are kept in; absent: it did not say. */
+    jail: v.optional(jailLevel),
     /** Its own login may not be used now (model/credentials). */
     isLoginBlocked: v.optional(v.literal(true)),
     /** Its disk has too little room for another attempt; lifted by a heartbeat, or by its next process. */

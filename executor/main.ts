@@ -155,8 +155,9 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
   });
   const grantedAt = clock.monotonic();
   const { slots, leaseMs } = config;
+  const { level: jail } = running.jail;
   const login = loginKind(config.login, health.login);
-  const registration = { slots, leaseMs, version: VERSION, cliVersion, labels: [], login };
+  const registration = { slots, leaseMs, version: VERSION, cliVersion, labels: [], login, jail };
   const leftovers = await readJournals(journalsOf(config));
   const settling = leftovers.map((leftover) => leftover.held).slice(0, SLOTS_MAX);
   const registered = await backend.register(registration, settling);
@@ -195,7 +196,7 @@ async function work(running: Running, health: HealthState, cliVersion: string): 
       isSubscribed = true;
       const startMs = Math.round(process.uptime() * 1000);
       const { name } = config;
-      const told = { name, port: page.port, slots, startMs, cliVersion, jail: running.jail.level };
+      const told = { name, port: page.port, slots, startMs, cliVersion, jail };
       logger.info("subscribed", told);
     }
     supervisor.reconcile(assignments);

@@ -3,6 +3,7 @@
  * functions everybody uses. This file is the order of things; each thing is in cli/demo/.
  */
 import path from "node:path";
+import type { JailLevel } from "../../convex/protocol/executor.js";
 import type { Backend } from "../backend.js";
 import type { Child } from "../childProcess.js";
 import { startDashboard } from "../dashboard/server.js";
@@ -199,8 +200,19 @@ async function join(
     signal,
   });
   cleanUp.push(() => executor.stop(EXECUTOR_STOP_MS));
-  output.say(`executor online (pid ${String(executor.pid)}, ${String(SLOTS)} slots)`);
+  const [view] = await deployment.people.listExecutors();
+  const slots = `${String(SLOTS)} slots`;
+  output.say(
+    `executor online (pid ${String(executor.pid)}, ${slots}, ${describeJail(view?.jail)})`,
+  );
   return executor;
+}
+
+/** What the machine had of the levels of docs/operations.md. */
+function describeJail(level: JailLevel | undefined): string {
+  return level === "jail"
+    ? "jailed in bubblewrap"
+    : `JAIL_LEVEL ${level ?? "unknown"}: install bubblewrap for a jail`;
 }
 
 type Showing = { request: Request; context: DemoContext; deployment: Deployment };

@@ -111,12 +111,13 @@ function find(executors: readonly ExecutorView[], wanted: string): ExecutorView 
 }
 
 function describe(executors: readonly ExecutorView[], now: number): string {
-  const head = ["NAME", "STATE", "SINCE", "FREE", "VERSION", "CLAUDE", "LABELS", "ID"];
+  const head = ["NAME", "STATE", "SINCE", "FREE", "JAIL", "VERSION", "CLAUDE", "LABELS", "ID"];
   const rows = executors.map((executor) => [
     executor.name,
     stateOf(executor),
     relative(executor.presenceSince, now),
     `${String(executor.freeSlots)}/${String(executor.slots)}`,
+    executor.jail ?? "",
     executor.version,
     executor.cliVersion,
     executor.labels.join(","),

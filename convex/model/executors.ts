@@ -108,7 +108,8 @@ export async function register(
   });
   await Credentials.register(ctx, await get(ctx, before._id));
   const from = isFight ? ` took over from ${before.boot ?? "none"}` : "";
-  const what = `process ${claims.boot}${from}, version ${registration.version}`;
+  const jail = registration.jail === undefined ? "" : `, jail ${registration.jail}`;
+  const what = `process ${claims.boot}${from}, version ${registration.version}${jail}`;
   await note(ctx, before, { action: "executor.registered", detail: what });
   const lease = isSameProcess ? await Leases.find(ctx, before._id) : null;
   await open(ctx, before._id, lease?.owed ?? []);
@@ -349,14 +350,14 @@ export async function list(ctx: QueryCtx): Promise<ExecutorView[]> {
 
 async function view(ctx: QueryCtx, row: Doc<"executors">): Promise<ExecutorView> {
   const { _id, name, presence: now, presenceSince, revoked, draining, unhealthy } = row;
-  const { slots, version, cliVersion, labels, isLoginBlocked, isDiskLow } = row;
+  const { slots, version, cliVersion, labels, isLoginBlocked, isDiskLow, jail } = row;
   const freeSlots = (await Slots.free(ctx, _id)).length;
   const state = { presence: now, presenceSince, revoked, draining, unhealthy };
   const login = {
     ...(isLoginBlocked === undefined ? {} : { isLoginBlocked }),
     ...(isDiskLow === undefined ? {} : { isDiskLow }),
   };
-  const build = { version, cliVersion, labels };
+  const build = { version, cliVersion, labels, ...(jail === undefined ? {} : { jail }) };
   return { executorId: _id, name, ...state, ...login, slots, freeSlots, ...build };
 }
 

@@ -12,6 +12,10 @@ export const publicJwk = v.object({
 });
 export type PublicJwk = Infer<typeof publicJwk>;
 
+/** How well an executor keeps its runs apart from its machine (docs/operations.md). */
+export const jailLevel = v.union(v.literal("jail"), v.literal("uid"), v.literal("none"));
+export type JailLevel = Infer<typeof jailLevel>;
+
 /** What an executor says of itself each time it starts. */
 export const registration = v.object({
   slots: v.number(),
@@ -21,6 +25,7 @@ export const registration = v.object({
   labels: v.array(v.string()),
   /** How its CLI logs in; left out, it has a login of its own. */
   login: v.optional(executorLogin),
+  jail: v.optional(jailLevel),
 });
 export type Registration = Infer<typeof registration>;
 

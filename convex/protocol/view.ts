@@ -2,6 +2,7 @@ import { type Infer, v } from "convex/values";
 import { disk } from "./alerts.js";
 import { attemptSpend, spent, stop } from "./budget.js";
 import { resumption } from "./checkpoint.js";
+import { jailLevel } from "./executor.js";
 import { attemptReport, failureReason, jobSpec, jobState, phase } from "./job.js";
 
 /** Rights of a person; each includes the one before. */
@@ -141,6 +142,8 @@ export const executorView = v.object({
   version: v.string(),
   cliVersion: v.string(),
   labels: v.array(v.string()),
+  /** What its runs are kept in; absent: it did not say. */
+  jail: v.optional(jailLevel),
 });
 export type ExecutorView = Infer<typeof executorView>;
 

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import type { JailLevel } from "../../convex/protocol/executor.js";
 import type { CliCommand } from "../claude/command.js";
 import type { Clock } from "../clock.js";
 import type { Config } from "../config.js";
@@ -27,8 +28,7 @@ import {
 import { createUsers, type User, type Users } from "./users.js";
 
 /** How well a run is kept apart from the machine; docs/operations.md says what each does not do. */
-export const JAIL_LEVELS = ["jail", "uid", "none"] as const;
-export type JailLevel = (typeof JAIL_LEVELS)[number];
+export const JAIL_LEVELS = ["jail", "uid", "none"] as const satisfies JailLevel[];
 
 export interface Jail {
   readonly level: JailLevel;

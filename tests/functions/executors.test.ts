@@ -349,3 +349,15 @@ test("an executor at fault is closed before its slot could be used again", async
   await world.settle();
   expect(await assigned(executor)).toEqual([]);
 });
+
+test("what its runs are kept in is shown to people, and kept in the audit", async () => {
+  const executor = await world.executor("box", 1);
+  const people = await world.user("administrator");
+  expect((await people.query(api.executors.list, {}))[0]).not.toHaveProperty("jail");
+  const said = { ...registration(1), jail: "none" as const };
+  await executor.mutation(api.executors.register, { registration: said });
+  expect(await people.query(api.executors.list, {})).toMatchObject([{ jail: "none" }]);
+  const paginationOpts = { numItems: 5, cursor: null };
+  const audit = await people.query(api.audit.list, { paginationOpts });
+  expect(audit.page[0]?.detail).toContain("jail none");
+});

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { HeldAttempt, Work } from "../../../convex/protocol/executor.js";
+import type { HeldAttempt, JailLevel, Work } from "../../../convex/protocol/executor.js";
 import type { Outcome } from "../../../convex/protocol/job.js";
 import type { LogEntry } from "../../../convex/protocol/log.js";
 import { type AttemptDependencies, startAttempt } from "../../../executor/attempt.js";
@@ -14,7 +14,7 @@ import {
 } from "../../../executor/backend.js";
 import { findCli } from "../../../executor/claude/binary.js";
 import { systemClock } from "../../../executor/clock.js";
-import { type JailLevel, provideJail } from "../../../executor/jail/jail.js";
+import { provideJail } from "../../../executor/jail/jail.js";
 import { createRedactor } from "../../../executor/redact.js";
 import { anAssignment, silent } from "../../unit/executor/factories.js";
 
