@@ -52,7 +52,6 @@ function Cron({ form, change }: Omit<Props, "cadence">): ReactNode {
         spellCheck={false}
         autoCapitalize="none"
         list={examples}
-        className="font-mono"
         value={form.expression}
         onChange={(event) => {
           change({ expression: event.target.value });

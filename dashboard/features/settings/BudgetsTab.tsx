@@ -11,6 +11,8 @@ import { tellOutcome } from "../../ui/toast.js";
 import { BudgetDialog } from "./BudgetDialog.js";
 import { useBudgetActions, useBudgets, type Budget } from "./budgets.js";
 
+/** From this share on a budget is nearly used up. */
+const NEARLY = 0.8;
 const PERIODS = { day: "a day", month: "a month", total: "in all" } as const;
 
 /** What may be spent: by everybody, on a repository, by a person, with a credential. */
@@ -104,17 +106,7 @@ function Row({ budget, onRemove }: RowProps): ReactNode {
           Remove
         </Button>
       </div>
-      <meter
-        aria-label={`Spent and set aside of the budget of ${name}`}
-        min={0}
-        max={Math.max(limitUsd, 0.000_001)}
-        high={limitUsd * 0.8}
-        optimum={0}
-        value={Math.min(limitUsd, spentUsd + reservedUsd)}
-        className="h-2.5 w-full"
-      >
-        {formatMoney(spentUsd)}
-      </meter>
+      <UsedUp name={name} share={limitUsd === 0 ? 1 : (spentUsd + reservedUsd) / limitUsd} />
       <span className="text-[13px] text-muted">
         {formatMoney(reservedUsd)} set aside for attempts under way
         {overshootUsd > 0 && `, ${formatMoney(overshootUsd)} spent beyond what was set aside`}
@@ -126,6 +118,27 @@ function Row({ budget, onRemove }: RowProps): ReactNode {
         )}
       </span>
     </li>
+  );
+}
+
+/** How much of a budget is spent or set aside. */
+function UsedUp({ name, share }: { name: string; share: number }): ReactNode {
+  const percent = Math.round(Math.min(1, share) * 100);
+  return (
+    <div
+      role="meter"
+      aria-label={`Spent and set aside of the budget of ${name}`}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={percent}
+      aria-valuetext={`${percent}%`}
+      className="h-2 overflow-hidden rounded-full bg-sunken"
+    >
+      <div
+        className={share < NEARLY ? "h-full bg-accent" : "h-full bg-bad"}
+        style={{ width: `${percent}%` }}
+      />
+    </div>
   );
 }
 

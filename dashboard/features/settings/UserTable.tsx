@@ -65,7 +65,7 @@ function Row({ user, onAsk }: RowProps): ReactNode {
           {lockedUntil !== null && <Badge tone="warn">Locked</Badge>}
         </span>
       </Td>
-      <Td className="min-w-40">
+      <Td className="min-w-44">
         <SelectField
           label={`Role of ${username}`}
           hideLabel
