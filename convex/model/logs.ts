@@ -21,22 +21,29 @@ export async function append(
   return nextSeq;
 }
 
-/** The live end of a log, of entries from `after` on; empty before the first entry. */
+/**
+ * The live end of a log; empty before the first entry. With `after`, of entries from that number on: those of
+ * the chunk that was sealed last too, so that a reader who keeps up is sent each entry once.
+ */
 export async function tail(
   ctx: QueryCtx,
   of: { jobId: Id<"jobs">; attempt: number; after?: number },
 ): Promise<LogTailView> {
-  const { after = 0 } = of;
+  const { sealedChunks, ...row } = (await find(ctx, of.jobId, of.attempt)) ?? LogTail.EMPTY;
+  const { after } = of;
+  if (after === undefined) return { sealedChunks, tailSeq: row.tailSeq, tail: row.tail };
   if (!Number.isInteger(after)) {
     throw fail("INVALID_ARGUMENT", `after is ${after}; it is the number of an entry.`);
   }
-  const row = (await find(ctx, of.jobId, of.attempt)) ?? LogTail.EMPTY;
+  if (after < row.tailSeq) {
+    const last = await chunk(ctx, { ...of, index: sealedChunks - 1 });
+    if (after >= last.firstSeq) {
+      const tail = [...last.entries.slice(after - last.firstSeq), ...row.tail];
+      return { sealedChunks, tailSeq: after, tail };
+    }
+  }
   const known = Math.min(Math.max(0, after - row.tailSeq), row.tail.length);
-  return {
-    sealedChunks: row.sealedChunks,
-    tailSeq: row.tailSeq + known,
-    tail: row.tail.slice(known),
-  };
+  return { sealedChunks, tailSeq: row.tailSeq + known, tail: row.tail.slice(known) };
 }
 
 /** Sealed chunks from this index on, at most `limit`; none where none is sealed yet. */

@@ -69,12 +69,12 @@ const components: Components = {
     />
   ),
   table: ({ children }) => (
-    <div role="region" aria-label="Table" tabIndex={0} className="relative overflow-x-auto">
+    <div role="group" aria-label="Table" tabIndex={0} className="relative overflow-x-auto">
       <table>{children}</table>
     </div>
   ),
   pre: ({ children }) => (
-    <pre tabIndex={0} role="region" aria-label="Code">
+    <pre tabIndex={0} role="group" aria-label="Code">
       {children}
     </pre>
   ),

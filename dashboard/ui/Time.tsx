@@ -8,8 +8,17 @@ import {
 } from "../lib/format.js";
 import { useNow } from "../lib/now.js";
 
-/** How long ago, ticking; the exact time with its zone on hover. `at` in ms since the epoch. */
-export function Time({ at }: { at: number | null | undefined }): ReactNode {
+/**
+ * How long ago, ticking; the exact time with its zone on hover. `at` in ms since the epoch. What is `past` has
+ * happened, whatever this browser's clock says.
+ */
+export function Time({
+  at,
+  past = false,
+}: {
+  at: number | null | undefined;
+  past?: boolean;
+}): ReactNode {
   const now = useNow();
   if (at === null || at === undefined) return <Nothing />;
   return (
@@ -18,7 +27,7 @@ export function Time({ at }: { at: number | null | undefined }): ReactNode {
       title={formatExact(at)}
       className="whitespace-nowrap tabular-nums"
     >
-      {formatRelative(at, now)}
+      {formatRelative(past ? Math.min(at, now) : at, now)}
     </time>
   );
 }

@@ -32,6 +32,14 @@ const tab = (page: Page, name: string) => page.getByRole("tab", { name: new RegE
 
 /** Each tab, and what shows that it is there. */
 const TABS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
+  activity: async (page) => {
+    await page.getByRole("heading", { name: "All done" }).waitFor();
+    for (const call of await page.getByRole("button", { name: /^(Read|Bash)/ }).all()) {
+      if ((await call.getAttribute("aria-expanded")) === "false") await call.click();
+    }
+    await page.getByText("true").first().waitFor();
+  },
+  log: (page) => page.locator("[data-line]").first().waitFor(),
   result: (page) => page.getByRole("heading", { name: "All done" }).waitFor(),
   changes: (page) => page.getByText("hello, world").first().waitFor(),
   artifacts: (page) =>
@@ -50,6 +58,30 @@ describe("by axe", () => {
       expect(complaints).toEqual([]);
     },
   );
+});
+
+describe("the activity", () => {
+  test("reads as a conversation: words, edits as what goes and comes, outputs on demand, errors open", async () => {
+    const { page, complaints } = await openDashboard(world, `/jobs/${done}`);
+    const steps = page.getByRole("list", { name: "Conversation" });
+    await steps.getByText("I will read it first.").waitFor();
+    expect(await steps.locator("strong").first().innerText()).toBe("read");
+    const edit = steps.getByRole("group", { name: /^Edit of / });
+    expect(await edit.innerText()).toMatch(/−\s*hello\s*\+\s*hello, world/);
+    const commands = steps.getByRole("button", { name: /^Bash/ });
+    expect(await commands.first().getAttribute("aria-expanded")).toBe("false");
+    await commands.first().click();
+    await steps.getByRole("group", { name: "Output" }).first().getByText("100% done").waitFor();
+    expect(await commands.nth(1).getAttribute("aria-expanded")).toBe("true");
+    await steps
+      .getByText(/No such file/)
+      .first()
+      .waitFor();
+    await page.getByRole("tabpanel").getByText("It succeeded").waitFor();
+    await page.getByRole("link", { name: "The result" }).click();
+    await page.getByRole("region", { name: "Answer" }).waitFor();
+    expect(complaints).toEqual([]);
+  });
 });
 
 describe("the result", () => {

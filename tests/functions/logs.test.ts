@@ -91,6 +91,23 @@ test("the tail after an entry is what came later; after more than there is → n
   expect(await codeOf(tail(0.5))).toBe("INVALID_ARGUMENT");
 });
 
+test("an entry that was sealed meanwhile is in the tail after it; older ones are in the chunks", async () => {
+  const executor = await world.executor("box", 1);
+  const viewer = await world.user("viewer");
+  const jobId = await world.submit();
+  const claim = await started(executor);
+  const texts = Array.from({ length: 9 }, (_, i) => `${i}:${"x".repeat(12_000)}`);
+  await executor.mutation(api.logs.append, { ...claim, seq: 0, entries: texts.map(entry) });
+  const tail = async (after: number) => {
+    const read = await viewer.query(api.logs.tail, { jobId, attempt: 1, after });
+    return { from: read.tailSeq, texts: read.tail.map(({ text }) => text) };
+  };
+  const { sealedChunks, tailSeq } = await viewer.query(api.logs.tail, { jobId, attempt: 1 });
+  expect(sealedChunks).toBeGreaterThan(1);
+  expect(await tail(tailSeq - 1)).toEqual({ from: tailSeq - 1, texts: texts.slice(tailSeq - 1) });
+  expect(await tail(0)).toEqual({ from: tailSeq, texts: texts.slice(tailSeq) });
+});
+
 test("sealed chunks are read many at a time, in order, at most 16", async () => {
   const executor = await world.executor("box", 1);
   const viewer = await world.user("viewer");

@@ -68,7 +68,7 @@ function Row({ artifact }: { artifact: ArtifactView }): ReactNode {
         <CopyButton text={sha256} name={`Copy the SHA-256 of ${name}`} />
       </Td>
       <Td end>
-        <Time at={at} />
+        <Time past at={at} />
       </Td>
       <Td>
         <Button

@@ -75,7 +75,7 @@ function Row({ jobId, attempt, name }: RowProps): ReactNode {
       </Td>
       <Td className="whitespace-nowrap">{name}</Td>
       <Td end>
-        <Time at={attempt.assignedAt} />
+        <Time past at={attempt.assignedAt} />
       </Td>
       <Td end>
         {attempt.startedAt === undefined ? (

@@ -38,7 +38,7 @@ export function JobHead({ job }: { job: JobDetail }): ReactNode {
           </span>
         )}
         <span className="whitespace-nowrap">
-          by {formatActor(job.submittedBy)}, <Time at={job.submittedAt} />
+          by {formatActor(job.submittedBy)}, <Time past at={job.submittedAt} />
         </span>
         {state.kind === "running" && (
           <span className="whitespace-nowrap">

@@ -1,8 +1,11 @@
 import { getRouteApi } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { ChevronRight } from "lucide-react";
+import { useState, type ReactNode } from "react";
 import type { JobDetail } from "../../../convex/protocol/view.js";
 import { useTabIcon, type TabIcon } from "../../lib/favicon.js";
 import type { JobStateKind } from "../../../convex/protocol/job.js";
+import { cx } from "../../lib/cx.js";
+import { buttonLook } from "../../ui/Button.js";
 import { Loading } from "../../ui/States.js";
 import { Banners } from "./Banners.js";
 import { useJob } from "./job.js";
@@ -32,11 +35,32 @@ function Loaded({ job }: { job: JobDetail }): ReactNode {
     <>
       <JobHead job={job} />
       <Banners job={job} />
-      <div className="mb-5 grid gap-3 lg:grid-cols-2">
+      <Overview job={job} />
+      <JobTabs job={job} />
+    </>
+  );
+}
+
+/** The figures and the timeline; on a phone behind a button, so that what happens comes first. */
+function Overview({ job }: { job: JobDetail }): ReactNode {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <div className="mb-4 lg:mb-5">
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => {
+          setOpen(!isOpen);
+        }}
+        className={cx(buttonLook(), "mb-3 w-full justify-start! lg:hidden")}
+      >
+        <ChevronRight size={15} aria-hidden className={isOpen ? "rotate-90" : ""} />
+        Figures and timeline
+      </button>
+      <div className={cx("grid gap-3 lg:grid-cols-2", !isOpen && "max-lg:hidden")}>
         <Summary job={job} />
         <Timeline job={job} />
       </div>
-      <JobTabs job={job} />
-    </>
+    </div>
   );
 }

@@ -1,5 +1,5 @@
 import { getRouteApi } from "@tanstack/react-router";
-import { Suspense, type ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import type { JobDetail } from "../../../convex/protocol/view.js";
 import { SelectField } from "../../ui/Field.js";
 import { Loading } from "../../ui/States.js";
@@ -11,6 +11,11 @@ import { Details } from "./Details.js";
 import { Result } from "./Result.js";
 import type { JobTab } from "./search.js";
 
+const ActivityTab = lazy(async () => ({
+  default: (await import("./activity/ActivityTab.js")).ActivityTab,
+}));
+const LogTab = lazy(async () => ({ default: (await import("./log/LogTab.js")).LogTab }));
+
 const route = getRouteApi("/signedIn/jobs/$jobId");
 
 const ATTEMPTS_SHOWN_MAX = 100;
@@ -19,9 +24,11 @@ const OF_ATTEMPT: readonly JobTab[] = ["activity", "log", "result", "changes", "
 
 /** The parts of a job, one at a time; which one, and of which attempt, is in the address. */
 export function JobTabs({ job }: { job: JobDetail }): ReactNode {
-  const { tab = "result", attempt = job.attempt } = route.useSearch();
+  const { tab = "activity", attempt = job.attempt } = route.useSearch();
   const navigate = route.useNavigate();
   const tabs: TabItem<JobTab>[] = [
+    { id: "activity", title: "Activity" },
+    { id: "log", title: "Log" },
     { id: "result", title: "Result" },
     { id: "changes", title: "Changes", count: job.latest?.report?.changes?.files },
     { id: "artifacts", title: "Artifacts" },
@@ -70,9 +77,11 @@ type PartProps = { tab: JobTab; job: JobDetail; attempt: number };
 function Part({ tab, job, attempt }: PartProps): ReactNode {
   switch (tab) {
     case "activity":
-    case "log":
+      return <ActivityTab job={job} attempt={attempt} />;
     case "result":
       return <Result job={job} attempt={attempt} />;
+    case "log":
+      return <LogTab job={job} attempt={attempt} />;
     case "changes":
       return <Changes job={job} attempt={attempt} />;
     case "artifacts":

@@ -55,7 +55,7 @@ function Line({ row: { at, title, cause, by, tone } }: { row: Row }): ReactNode 
         )}
       </span>
       <span className="text-[13px] text-muted">
-        <Time at={at} />
+        <Time past at={at} />
       </span>
     </li>
   );
