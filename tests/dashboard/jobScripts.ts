@@ -1,5 +1,5 @@
 /** What the model says in the tests of the job page. */
-import type { Script, Step, ToolCall } from "../../cli/demo/messagesScript.js";
+import type { Conversation, Script, Step, ToolCall } from "../../cli/demo/messagesScript.js";
 
 const bash = (command: string): ToolCall => ({
   name: "Bash",
@@ -47,10 +47,25 @@ const working: readonly Step[] = [
   { text: RESULT },
 ];
 
-/** Works in four turns; a prompt with "wait at <gate>" has it think until the gate is released. */
-export const worker: Script = {
-  steps: working.map((step, index) => ({ prompt }) => {
-    const gate = /wait at (\S+)/.exec(prompt)?.[1];
-    return gate !== undefined && index === 1 ? { ...step, gate } : step;
-  }),
+/** Has the form of a token of GitHub, and is none. */
+export const TOKEN = `ghp_${"0123456789".repeat(4)}`;
+
+/** Says, prints and writes down what must not be told on. */
+const telling: readonly Step[] = [
+  { tools: [bash(`echo "said: ${TOKEN}"; echo "kept: ${TOKEN}" > token.txt`)] },
+  { text: `I was told ${TOKEN}.` },
+];
+
+/**
+ * Works in four turns; a prompt with "wait at <gate>" has it think until the gate is released, one with "Tell the
+ * token" has it tell one.
+ */
+export const worker = ({ prompt }: Conversation): Script => {
+  if (prompt.startsWith("Tell the token")) return { steps: [...telling] };
+  const gate = /wait at (\S+)/.exec(prompt)?.[1];
+  return {
+    steps: working.map((step, index) =>
+      gate !== undefined && index === 1 ? { ...step, gate } : step,
+    ),
+  };
 };

@@ -36,7 +36,7 @@ describe("a terminal's text", () => {
       "m",
     );
     const texts = fc
-      .array(fc.oneof(parts, fc.string({ unit: "binary" })))
+      .array(fc.oneof(parts, fc.string({ unit: "binary", maxLength: 4 })), { maxLength: 12 })
       .map((all) => all.join(""));
     fc.assert(
       fc.property(texts, (text) => {
