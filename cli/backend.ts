@@ -28,6 +28,8 @@ export type BulkView = FunctionReturnType<typeof api.bulk.get>;
 export type BulkOutcome = FunctionReturnType<typeof api.bulk.outcomes>["page"][number];
 export type Range = FunctionArgs<typeof api.metrics.summary>["range"];
 export type PruneArgs = FunctionArgs<typeof api.retention.pruneNow>;
+export type BudgetGiven = FunctionArgs<typeof api.budgets.set>;
+export type BudgetView = FunctionReturnType<typeof api.budgets.list>[number];
 export type JobStateKind = JobView["state"]["kind"];
 export type ScheduleStart = FunctionArgs<typeof api.schedules.create>;
 type SignedIn = Extract<SignInReply, { ok: true }>;
@@ -290,6 +292,22 @@ export class Backend {
 
   watchExecutors(watcher: Watcher<ExecutorView[]>): Unsubscribe {
     return this.watch(api.executors.list, {}, watcher);
+  }
+
+  listBudgets() {
+    return this.query(api.budgets.list, {});
+  }
+
+  setBudget(budget: BudgetGiven) {
+    return this.mutation(api.budgets.set, budget);
+  }
+
+  removeBudget(budgetId: BudgetView["budgetId"]) {
+    return this.mutation(api.budgets.remove, { budgetId });
+  }
+
+  listCredentials() {
+    return this.query(api.credentials.list, {});
   }
 
   queueStatus() {

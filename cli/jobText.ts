@@ -36,14 +36,40 @@ export function describeJob(job: JobDetail): string {
     ["submitted", `${new Date(submittedAt).toISOString()} by ${submittedBy}`],
     ["attempt", `${String(attempt)} of ${String(attemptsMax)}`],
   ];
-  const { report, end } = latest ?? {};
-  if (report !== undefined) {
-    lines.push(["cost", `$${report.costUsd.toFixed(4)} in ${String(report.turns)} turns`]);
-  }
+  const { report, end, spend } = latest ?? {};
+  const cost = job.spent ?? report;
+  if (cost !== undefined) lines.push(["cost", costText(cost, attempt)]);
+  if (spend !== undefined) lines.push(...overshootLines(spend));
+  if (report !== undefined) lines.push(...reportLines(report));
   if (end?.message !== undefined) lines.push(["message", end.message]);
   const fields = lines.map(([name, text]) => `${`${name ?? ""}:`.padEnd(12)}${text ?? ""}`);
-  const result = report?.result === undefined ? [] : ["", printable(report.result)];
+  const texts = [report?.result, report?.structuredOutput];
+  const result = texts.flatMap((text) => (text === undefined ? [] : ["", printable(text)]));
   return [...fields, ...result].join("\n");
+}
+
+type Attempt = NonNullable<JobDetail["latest"]>;
+
+function overshootLines({ overshootUsd = 0, lineUsd }: NonNullable<Attempt["spend"]>): string[][] {
+  if (overshootUsd === 0) return [];
+  const line = lineUsd === undefined ? "" : ` beyond its line of $${lineUsd.toFixed(4)}`;
+  return [["overshoot", `$${overshootUsd.toFixed(4)}${line}`]];
+}
+
+function reportLines({ turns, denied = [], deferred }: NonNullable<Attempt["report"]>): string[][] {
+  return [
+    ["turns", String(turns)],
+    ...denied.map((call) => ["denied", printable(call)]),
+    ...(deferred === undefined ? [] : [["put off", printable(deferred)]]),
+  ];
+}
+
+/** What all attempts cost together. */
+function costText({ costUsd, tokens }: NonNullable<JobDetail["spent"]>, attempts: number): string {
+  const { input, output, cacheRead, cacheCreation } = tokens;
+  const all = (input + output + cacheRead + cacheCreation).toLocaleString("en-US");
+  const over = attempts > 1 ? ` over ${String(attempts)} attempts` : "";
+  return `$${costUsd.toFixed(4)}, ${all} tokens${over}`;
 }
 
 function why(state: JobDetail["state"]): string {

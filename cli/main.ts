@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { killChildrenOnExit } from "./childProcess.js";
 import { addApiKeys } from "./commands/apiKeys.js";
+import { addBudgets } from "./commands/budgets.js";
 import { demo, DEMO_PROMPT, type DemoContext, type DemoOptions } from "./commands/demo.js";
 import { addExecutors } from "./commands/executors.js";
 import { addJobs } from "./commands/jobs.js";
@@ -81,7 +82,16 @@ const run: Run = async (command) => {
   });
   exitCode = code ?? exitCodes.succeeded;
 };
-for (const add of [addLogin, addRun, addJobs, addExecutors, addQueue, addPrune, addApiKeys]) {
+for (const add of [
+  addLogin,
+  addRun,
+  addJobs,
+  addExecutors,
+  addQueue,
+  addBudgets,
+  addPrune,
+  addApiKeys,
+]) {
   add(program, run);
 }
 

@@ -121,6 +121,12 @@ export const snapshot = internalQuery({
     recent: v.object({ ended: v.number(), failed: v.number(), reclaimed: v.number() }),
     assignedLately: v.number(),
     spentTodayUsd: v.number(),
+    budgets: v.array(
+      v.object({
+        ...{ id: v.string(), name: v.string(), spentUsd: v.number(), limitUsd: v.number() },
+        waiting: v.number(),
+      }),
+    ),
     rollUp: v.union(v.null(), v.object({ rolledAt: v.number(), isBehind: v.boolean() })),
     audit: v.union(v.null(), v.object({ violations: v.number(), first: v.string() })),
     setAside: v.object({ count: v.number(), last: v.string() }),

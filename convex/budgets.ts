@@ -10,7 +10,7 @@ import * as Reservations from "./model/reservations.js";
 import * as Spending from "./model/spending.js";
 import { budgetPeriod, budgetScope, budgetView } from "./protocol/budget.js";
 
-/** Budgets with what is spent and set aside in their present period, newest first; at most 200. */
+/** Budgets with what is spent and set aside in their present period, newest first; at most 64. */
 export const list = userQuery("viewer")({
   args: {},
   returns: v.array(budgetView),

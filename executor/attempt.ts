@@ -8,6 +8,7 @@ import {
   hasCode,
   isStale,
   redactOutcome,
+  redactReport,
   stoppedOutcome,
   type StopReason,
 } from "./attemptEnding.js";
@@ -250,8 +251,7 @@ class Steps {
     if (this.#isAbandoned()) return undefined;
     this.#mark(outcome.kind === "failed" ? `failed: ${outcome.reason}` : outcome.kind);
     const clean = redactOutcome(outcome, redactor);
-    const report = { ...this.#report };
-    if (report.result !== undefined) report.result = redactor.text(report.result);
+    const report = redactReport(this.#report, redactor);
     const ending = { outcome: clean, report };
     await this.#log.close(ending);
     for (let tries = 1; tries <= FINISH_TRIES_MAX && !this.#isAbandoned(); tries += 1) {

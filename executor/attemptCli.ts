@@ -91,7 +91,7 @@ export async function runAttemptCli(
   tellOddities(context, run);
   const stopped = stoppedOutcome(signal);
   if (stopped !== undefined || resume === undefined || facts.sessionId !== undefined) {
-    return stopped ?? classify(run, facts);
+    return stopped ?? classify(run, facts, { needsOutput: work.outputSchema !== undefined });
   }
   checkpoints.stop();
   await tellResumption(context, resume, `the CLI did not take up its session. ${run.stderr}`);

@@ -1,6 +1,6 @@
 import type { Stop } from "../convex/protocol/budget.js";
 import type { Work } from "../convex/protocol/executor.js";
-import type { FailureReason, Outcome } from "../convex/protocol/job.js";
+import type { AttemptReport, FailureReason, Outcome } from "../convex/protocol/job.js";
 import { MESSAGE_CHARS_MAX } from "../convex/protocol/limits.js";
 import { BackendError } from "./backend.js";
 import { cap } from "./claude/stream.js";
@@ -69,6 +69,20 @@ export function failed(reason: FailureReason, message: string): Outcome {
 export function redactOutcome(outcome: Outcome, redactor: Redactor): Outcome {
   if (outcome.kind !== "failed") return outcome;
   return { ...outcome, message: redactor.text(outcome.message) };
+}
+
+/** A report with no secret in any of its texts; a patch is clean already. */
+export function redactReport(report: AttemptReport, redactor: Redactor): AttemptReport {
+  const { result, structuredOutput, denied, deferred } = report;
+  return {
+    ...report,
+    ...(result === undefined ? {} : { result: redactor.text(result) }),
+    ...(structuredOutput === undefined
+      ? {}
+      : { structuredOutput: redactor.text(structuredOutput) }),
+    ...(denied === undefined ? {} : { denied: denied.map((call) => redactor.text(call)) }),
+    ...(deferred === undefined ? {} : { deferred: redactor.text(deferred) }),
+  };
 }
 
 /** What an attempt works on, in words. */

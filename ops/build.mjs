@@ -13,6 +13,7 @@ const programs = {
   simulate: { entry: "tests/simulation/queueMain.ts", external: ["libsql", "esbuild"] },
   benchEmbedded: { entry: "tests/bench/embedded/main.ts", external: [] },
   benchExecutor: { entry: "tests/bench/executor/main.ts", external: [] },
+  recordStreams: { entry: "tests/support/recordStreams.ts", external: [] },
   benchQueue: { entry: "tests/bench/queue/main.ts", external: ["libsql", "esbuild"] },
 };
 // Bundled CommonJS packages call require(); an ES module has none of its own.

@@ -22,6 +22,7 @@ type RunOptions = {
   hold: boolean;
   idempotencyKey?: string;
   file?: string;
+  outputSchema?: string;
   detach: boolean;
   json: boolean;
   quiet: boolean;
@@ -59,6 +60,7 @@ export function addRun(program: Command, run: Run): void {
     .option("--after <jobId>", "start when that job has succeeded (again for more)", collect, [])
     .option("--hold", "wait until released", false)
     .option("--idempotency-key <key>", "the same key again finds the same job")
+    .option("--output-schema <file>", "JSON Schema of what Claude must hand out")
     .option("--detach", "submit only; print the job's id", false)
     .option("--quiet", "show neither log nor progress", false)
     .option("--json", "print one JSON object about the job on stdout", false)
@@ -79,7 +81,7 @@ async function readSubmission(
   { repository, prompt, options }: Asked,
   { stdin }: Context,
 ): Promise<Submission> {
-  const { ref, key, label, priority, after, hold, idempotencyKey } = options;
+  const { ref, key, label, priority, after, hold, idempotencyKey, outputSchema } = options;
   return {
     repository,
     prompt: await promptOf(prompt, options.file, stdin),
@@ -90,6 +92,9 @@ async function readSubmission(
     ...(key === undefined ? {} : { concurrencyKey: key === false ? null : key }),
     ...(after.length === 0 ? {} : { after }),
     ...(hold ? { hold } : {}),
+    ...(outputSchema === undefined
+      ? {}
+      : { outputSchema: await readText(outputSchema, "--output-schema") }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
 }
@@ -118,11 +123,15 @@ async function promptOf(
     }
     return readPrompt(typed ?? "-", stdin);
   }
+  return readText(file, "--file");
+}
+
+async function readText(file: string, option: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new CommandError(`--file ${file} cannot be read: ${error.message}`, 64);
+    throw new CommandError(`${option} ${file} cannot be read: ${error.message}`, 64);
   }
 }
 

@@ -41,6 +41,8 @@ export type Step = {
   /** Answered only after `release(gate)`. */
   gate?: string;
   usage?: Partial<Usage>;
+  /** Why the model stops, where not because it is done or calls a tool. */
+  stopReason?: "max_tokens" | "refusal";
   headers?: Record<string, string>;
 };
 
@@ -185,7 +187,7 @@ export type Message = {
   role: "assistant";
   model: string;
   content: ContentBlock[];
-  stop_reason: "tool_use" | "end_turn";
+  stop_reason: "tool_use" | "end_turn" | "max_tokens" | "refusal";
   stop_sequence: null;
   usage: Usage;
 };
@@ -215,7 +217,7 @@ export function composeMessage(step: Step, conversation: Conversation, serial: n
         input: fill(tool.input),
       })),
     ],
-    stop_reason: tools.length > 0 ? "tool_use" : "end_turn",
+    stop_reason: step.stopReason ?? (tools.length > 0 ? "tool_use" : "end_turn"),
     stop_sequence: null,
     usage: { ...USAGE, ...step.usage },
   };

@@ -89,6 +89,9 @@ type SeenExecutor = {
   disk?: Disk;
 };
 
+/** A budget as the rules see it, in its present period. */
+type SeenBudget = { id: string; name: string; spentUsd: number; limitUsd: number; waiting: number };
+
 /** All that the rules look at: rows read within bounds, at one moment. */
 export type Snapshot = {
   now: number;
@@ -107,6 +110,7 @@ export type Snapshot = {
   /** Assignments in the last five minutes. */
   assignedLately: number;
   spentTodayUsd: number;
+  budgets: SeenBudget[];
   rollUp: null | { rolledAt: number; isBehind: boolean };
   audit: null | { violations: number; first: string };
   /** Jobs that could not be assigned and deadlines that could not be acted on, in the last hour. */
@@ -215,7 +219,23 @@ function rateRules({ recent }: Snapshot, settings: AlertSettings): Finding[] {
   return found;
 }
 
-function spendRules({ spentTodayUsd }: Snapshot, { spendDailyUsd }: AlertSettings): Finding[] {
+/** The amount set for the alert alone, and each budget. */
+function spendRules(snapshot: Snapshot, settings: AlertSettings): Finding[] {
+  return [...dayRules(snapshot, settings), ...snapshot.budgets.flatMap(budgetRules)];
+}
+
+function budgetRules({ id, name, spentUsd, limitUsd, waiting }: SeenBudget): Finding[] {
+  if (spentUsd < limitUsd * SPEND_NEAR_SHARE) return [];
+  const more = waiting === 0 ? "" : ` ${waiting} jobs wait for room.`;
+  const detail = `$${spentUsd.toFixed(2)} of $${limitUsd.toFixed(2)} are spent.${more}`;
+  const finding =
+    spentUsd >= limitUsd
+      ? bad("spend", `The budget of ${name} is spent`, detail)
+      : bad("spendNear", `The budget of ${name} is nearly spent`, detail);
+  return [{ ...finding, key: `${finding.rule}:${id}` }];
+}
+
+function dayRules({ spentTodayUsd }: Snapshot, { spendDailyUsd }: AlertSettings): Finding[] {
   if (spendDailyUsd === null || spentTodayUsd < spendDailyUsd * SPEND_NEAR_SHARE) return [];
   const detail = `$${spentTodayUsd.toFixed(2)} of $${spendDailyUsd.toFixed(2)} were spent today (UTC).`;
   return spentTodayUsd >= spendDailyUsd

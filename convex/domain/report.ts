@@ -1,7 +1,9 @@
 import type { AttemptReport, Changes, Outcome } from "../protocol/job.js";
 import {
   ARTIFACT_NAME_CHARS_MAX,
+  CALL_CHARS_MAX,
   CHANGED_FILES_MAX,
+  DENIALS_SHOWN_MAX,
   MESSAGE_CHARS_MAX,
   PATCH_CHARS_MAX,
   RESULT_CHARS_MAX,
@@ -16,6 +18,14 @@ import {
 export function clipReport(report: AttemptReport): AttemptReport {
   const clipped = { ...report };
   if (report.result !== undefined) clipped.result = report.result.slice(0, RESULT_CHARS_MAX);
+  if (report.structuredOutput !== undefined) {
+    clipped.structuredOutput = report.structuredOutput.slice(0, RESULT_CHARS_MAX);
+  }
+  if (report.denied !== undefined) {
+    const denied = report.denied.slice(0, DENIALS_SHOWN_MAX);
+    clipped.denied = denied.map((call) => call.slice(0, CALL_CHARS_MAX));
+  }
+  if (report.deferred !== undefined) clipped.deferred = report.deferred.slice(0, CALL_CHARS_MAX);
   if (report.changes !== undefined) clipped.changes = clipChanges(report.changes);
   if (report.artifacts?.why !== undefined) {
     const why = report.artifacts.why.slice(0, MESSAGE_CHARS_MAX);

@@ -71,6 +71,7 @@ export const POLICIES: Record<FailureReason, Policy> = {
   maxBudget: final,
   budget: { ...free, parks: true, occurrencesMax: PARKS_MAX },
   noResult: anew(again(5 * SECOND, MINUTE, 2)),
+  noStructuredOutput: anew(again(5 * SECOND, MINUTE, 2)),
   outputTooLarge: final,
   workspaceTooLarge: final,
   // A job that takes its machine down with it must not take them all.

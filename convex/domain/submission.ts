@@ -8,6 +8,7 @@ import {
   MAX_BUDGET_USD_MAX,
   MAX_TURNS_MAX,
   MODEL_CHARS_MAX,
+  OUTPUT_SCHEMA_CHARS_MAX,
   PRIORITY_DEFAULT,
   PRIORITY_MAX,
   PROMPT_CHARS_MAX,
@@ -48,6 +49,28 @@ export function checkLimits(limits: JobLimits): Checked<JobLimits> {
     model(limits.model),
   ].filter((problem) => problem !== null);
   return problems[0] === undefined ? passed(limits) : refused(problems[0]);
+}
+
+/** Checks what a run must hand out: a JSON Schema, which is an object, as text. */
+export function checkOutputSchema(schema: string | undefined): Checked<string | undefined> {
+  if (schema === undefined) return passed(undefined);
+  if (schema.length > OUTPUT_SCHEMA_CHARS_MAX) {
+    return refused(
+      `outputSchema has ${schema.length} characters; at most ${OUTPUT_SCHEMA_CHARS_MAX} are allowed.`,
+    );
+  }
+  if (isObject(schema)) return passed(schema);
+  return refused("outputSchema is not the JSON of an object; give a JSON Schema as text.");
+}
+
+function isObject(json: string): boolean {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
 
 /** Checks a priority: 0, the most urgent, to PRIORITY_MAX. */

@@ -1,6 +1,7 @@
 import type { Doc } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
 import type { Snapshot } from "../domain/alerts.js";
+import { scopeKey } from "../domain/budget.js";
 import { rest } from "../domain/dispatch.js";
 import { signature } from "../domain/labels.js";
 import * as RollUp from "../domain/rollup.js";
@@ -8,6 +9,8 @@ import * as Clock from "../lib/clock.js";
 import { ALERT_EXECUTORS_MAX, HEALTH_COUNT_MAX } from "../protocol/limits.js";
 import * as Assignments from "./assignments.js";
 import * as Audit from "./audit.js";
+import * as Budgets from "./budgets.js";
+import * as Controls from "./controls.js";
 import * as Deadlines from "./deadlines.js";
 import * as Credentials from "./credentials.js";
 import * as Metrics from "./metrics.js";
@@ -44,6 +47,7 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     recent,
     assignedLately,
     spentTodayUsd: RollUp.dollars(today[0]?.micros ?? 0),
+    budgets: await budgets(ctx),
     rollUp: rollUp === null ? null : { rolledAt: rollUp.rolledAt, isBehind: rollUp.isBehind },
     audit,
     setAside: await noted(ctx, [Assignments.SET_ASIDE, Deadlines.SWEEP_FAILED], hourAgo),
@@ -55,6 +59,18 @@ export async function take(ctx: QueryCtx): Promise<Snapshot> {
     })),
     failedDeliveries: await Outbox.countFailed(ctx, hourAgo),
   };
+}
+
+/** Budgets, where there are any. */
+async function budgets(ctx: QueryCtx): Promise<Snapshot["budgets"]> {
+  if ((await Controls.get(ctx)).budgets !== true) return [];
+  return (await Budgets.list(ctx)).map(
+    ({ budgetId, scope, period, spentUsd, limitUsd, waiting }) => ({
+      id: budgetId,
+      name: `${scope.kind === "all" ? "everybody" : scopeKey(scope)} (${period})`,
+      ...{ spentUsd, limitUsd, waiting },
+    }),
+  );
 }
 
 /** What waits, and whether a free slot may have some of it. */

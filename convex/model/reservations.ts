@@ -21,6 +21,9 @@ export type Attempt = { jobId: Id<"jobs">; token: number };
 /** What an assignment would set aside: in which budgets how much; or the budget without room. */
 export type Plan = { holds: { row: Budgets.Row; amount: number }[] } | { blocked: Gate };
 
+/** Steps of taking note of ended attempts before a job is turned away. */
+const SETTLES_MAX = 8;
+
 /** Plans what a job's next attempt sets aside, with the credential it would use; `left` is all it may cost. */
 export async function plan(
   ctx: MutationCtx,
@@ -34,9 +37,11 @@ export async function plan(
   for (const found of await Budgets.bounding(ctx, job, credentialId)) {
     let row = Budgets.current(found);
     let amount = Budget.reserve(row, left);
-    if (amount === null) {
-      ({ row } = await settle(ctx, found));
+    for (let i = 0; i < SETTLES_MAX && amount === null; i += 1) {
+      const settled = await settle(ctx, row);
+      row = settled.row;
       amount = Budget.reserve(row, left);
+      if (settled.count < SETTLED_PER_STEP) break;
     }
     if (amount === null) return { blocked: Budgets.closed(row) };
     holds.push({ row, amount });

@@ -170,7 +170,7 @@ export async function letIn(ctx: MutationCtx, budgetId: Doc<"budgets">["_id"]): 
 }
 
 /** Budgets take note of ended attempts, so many a minute at most, where nobody had to know earlier. */
-const SETTLED_PER_MINUTE = 8 * SETTLED_PER_STEP;
+const SETTLED_PER_MINUTE = 16 * SETTLED_PER_STEP;
 
 /** Each minute: budgets take note of ended attempts; who should have been let in at a period's end is. */
 export async function tidy(ctx: MutationCtx): Promise<void> {

@@ -7,6 +7,7 @@ import {
   checkConcurrencyKey,
   checkIdempotencyKey,
   checkLimits,
+  checkOutputSchema,
   checkPriority,
   checkPrompt,
   checkRunAt,
@@ -87,11 +88,13 @@ function specOf(typed: Typed): JobSpec {
     local: Env.find("ALLOW_LOCAL_REPOSITORIES") === "1",
   };
   const patterns = accept(checkPatterns(typed.artifacts ?? []));
+  const outputSchema = accept(checkOutputSchema(typed.outputSchema));
   return {
     repository: accept(parseRepository(typed.repository, allowed)),
     ref: accept(parseRef(typed.ref)),
     limits: accept(checkLimits(typed.limits ?? {})),
     ...(patterns.length === 0 ? {} : { artifacts: patterns }),
+    ...(outputSchema === undefined ? {} : { outputSchema }),
   };
 }
 

@@ -33,7 +33,7 @@ export const budgetView = v.object({
   overshootUsd: v.number(),
   /** When the period ends, ms since the epoch; null is never. */
   endsAt: v.union(v.null(), v.number()),
-  /** Jobs that wait for room in it, counted up to 100. */
+  /** Jobs that wait for room in it, counted up to 20. */
   waiting: v.number(),
 });
 export type BudgetView = Infer<typeof budgetView>;

@@ -58,6 +58,8 @@ export const work = v.object({
   resume: v.optional(resume),
   /** Files of the tree to keep. */
   artifacts: v.optional(v.array(v.string())),
+  /** What the run must hand out besides its result: JSON Schema as text. */
+  outputSchema: v.optional(v.string()),
   /** Somebody must know what it costs while it runs: tell with `executors:meter`. */
   isMetered: v.optional(v.boolean()),
 });

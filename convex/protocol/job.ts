@@ -31,6 +31,8 @@ export const jobSpec = v.object({
   limits: jobLimits,
   /** Files of the tree to keep when an attempt ends: paths with `*`, `?` and `**`. */
   artifacts: v.optional(v.array(v.string())),
+  /** JSON Schema of what the run must hand out besides its result, as text. */
+  outputSchema: v.optional(v.string()),
 });
 export type JobSpec = Infer<typeof jobSpec>;
 
@@ -56,6 +58,8 @@ export const FAILURE_REASONS = [
   /** A budget of the deployment had no more room for it. */
   "budget",
   "noResult",
+  /** The job asks for structured output, and the run ended without it. */
+  "noStructuredOutput",
   "outputTooLarge",
   /** The run wrote more files than its workspace may hold. */
   "workspaceTooLarge",
@@ -196,7 +200,13 @@ export const attemptReport = v.object({
   sessionId: v.optional(v.string()),
   exitCode: v.optional(v.number()),
   signal: v.optional(v.string()),
+  /** What the job's outputSchema asks for, as JSON. */
+  structuredOutput: v.optional(v.string()),
   permissionDenials: v.number(),
+  /** The calls of tools that were denied, each in a line; at most DENIALS_SHOWN_MAX. */
+  denied: v.optional(v.array(v.string())),
+  /** The call of a tool that the run ended with, put off, in a line. */
+  deferred: v.optional(v.string()),
   /** The commit that was checked out. */
   commit: v.optional(v.string()),
   changes: v.optional(changes),

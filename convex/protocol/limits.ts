@@ -175,6 +175,11 @@ export const ARTIFACT_PATTERN_CHARS_MAX = 200;
 
 // -- outcomes --
 export const RESULT_CHARS_MAX = 100_000;
+/** Denied calls of tools that a report names, and characters of each. */
+export const DENIALS_SHOWN_MAX = 20;
+export const CALL_CHARS_MAX = 500;
+/** Of a job's row, which lists read. */
+export const OUTPUT_SCHEMA_CHARS_MAX = 4_096;
 export const MESSAGE_CHARS_MAX = 2_000;
 export const PATCH_CHARS_MAX = 100_000;
 /** Bytes of a patch as an artifact. */
@@ -262,7 +267,7 @@ export const PARKS_MAX = 100;
 export const LET_ALL_IN_PER_STEP = 25;
 
 // -- budgets --
-export const BUDGETS_MAX = 200;
+export const BUDGETS_MAX = 64;
 /** Budgets of one scope: one of each period. */
 export const BUDGETS_PER_SCOPE_MAX = 3;
 /** Budgets that may bound one attempt: of everybody, its repository, its user, its credential. */
@@ -271,9 +276,9 @@ export const BUDGET_USD_MAX = 1_000_000;
 /** What an attempt is expected to cost while none has ended, US dollars. */
 export const BUDGET_ESTIMATE_USD = 1;
 /** Ends of attempts that a budget takes note of in one step. */
-export const SETTLED_PER_STEP = 256;
+export const SETTLED_PER_STEP = 128;
 /** Jobs that wait for a budget, counted up to this. */
-export const BUDGET_WAITING_MAX = 100;
+export const BUDGET_WAITING_MAX = 20;
 
 // -- arguments --
 /** Characters of a text in the arguments of a public function, where LONG_ARGUMENTS names no other. */
@@ -292,6 +297,7 @@ export const LONG_ARGUMENTS: Readonly<Record<string, number>> = {
   input: PROMPT_CHARS_MAX,
   /** Cut, not refused, past RESULT_CHARS_MAX and PATCH_CHARS_MAX: an attempt's end must be told. */
   result: 4 * RESULT_CHARS_MAX,
+  structuredOutput: 4 * RESULT_CHARS_MAX,
   patch: 4 * PATCH_CHARS_MAX,
   message: 4 * RESULT_CHARS_MAX,
 };

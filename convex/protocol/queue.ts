@@ -16,6 +16,8 @@ const options = {
   hold: v.optional(v.boolean()),
   /** Files of the tree to keep: paths with `*`, `?` and `**`; at most 20. */
   artifacts: v.optional(v.array(v.string())),
+  /** JSON Schema, as text, of what the run must hand out: without that it is no success. */
+  outputSchema: v.optional(v.string()),
 };
 
 /** A submission without what belongs to one occasion (time, dependencies, idempotency key). */

@@ -16,7 +16,7 @@ export type CliCommand = Readonly<{
 
 type CommandInput = {
   file: string;
-  work: Pick<Work, "prompt" | "limits" | "sessionId">;
+  work: Pick<Work, "prompt" | "limits" | "sessionId" | "outputSchema">;
   /** The session is there already, cut off in the middle: go on with it. */
   isResumed?: boolean;
   folders: { repo: string; home: string; config: string; tmp: string };
@@ -88,6 +88,7 @@ function buildArguments({ work, isResumed, notesFile }: CommandInput): string[] 
   if (model !== undefined) args.push(`--model=${model}`);
   if (maxTurns !== undefined) args.push(`--max-turns=${maxTurns}`);
   if (maxBudgetUsd !== undefined) args.push(`--max-budget-usd=${maxBudgetUsd}`);
+  if (work.outputSchema !== undefined) args.push(`--json-schema=${work.outputSchema}`);
   return args;
 }
 

@@ -1,6 +1,7 @@
 import type { AttemptReport, FailureReason, Outcome } from "../../convex/protocol/job.js";
 import type { UsageLimit, UsageWindow } from "../../convex/protocol/credential.js";
 import {
+  DENIALS_SHOWN_MAX,
   MESSAGE_CHARS_MAX,
   RESULT_CHARS_MAX,
   USAGE_WINDOWS_MAX,
@@ -70,7 +71,11 @@ export function observe(facts: Facts, event: ClaudeEvent): Facts {
  * does not mean that work was done; so the order is: our own bounds, the result's `is_error`, the
  * error code of the last answer, the HTTP status, and only then the exit code.
  */
-export function classify(run: CliRun, facts: Facts): Outcome {
+export function classify(
+  run: CliRun,
+  facts: Facts,
+  { needsOutput } = { needsOutput: false },
+): Outcome {
   if (run.isOutputTooLarge) {
     return failed("outputTooLarge", "The CLI wrote more output than one attempt may.");
   }
@@ -79,7 +84,7 @@ export function classify(run: CliRun, facts: Facts): Outcome {
     return failed("stalled", "The CLI said nothing and answered nothing, and was ended.");
   }
   if (result === undefined) return classifyWithoutResult(run);
-  if (!result.isError) return classifyCompleted(result);
+  if (!result.isError) return classifyCompleted(result, needsOutput);
   const reason = reasonOf(result, facts);
   const outcome = failed(reason, messageOf(reason, result, facts));
   return reason === "usageLimit" ? { ...outcome, limit: facts.rejectedLimit ?? {} } : outcome;
@@ -91,16 +96,29 @@ export function reportOf(run: CliRun, facts: Facts): AttemptReport {
   const sessionId = result?.sessionId ?? facts.sessionId;
   const report: AttemptReport = {
     ...laterUsage(facts.usage, result?.usage ?? NO_USAGE),
-    turns: result?.turns ?? 0,
-    permissionDenials: result?.permissionDenials ?? 0,
+    ...(result === undefined ? { turns: 0, permissionDenials: 0 } : toldBy(result)),
   };
-  if (result !== undefined) report.result = cap(result.text, RESULT_CHARS_MAX);
   if (facts.windows.length > 0) report.windows = [...facts.windows];
   if (model !== undefined) report.model = model;
   if (sessionId !== undefined) report.sessionId = sessionId;
   if (run.exit.kind === "exited") report.exitCode = run.exit.code;
   if (run.exit.kind === "signaled") report.signal = run.exit.signal;
   return report;
+}
+
+/** What the result says besides its cost. */
+function toldBy(result: CliResult) {
+  const { turns, text, denied, deferred, structuredOutput } = result;
+  return {
+    turns,
+    result: cap(text, RESULT_CHARS_MAX),
+    permissionDenials: denied.length,
+    ...(denied.length === 0 ? {} : { denied: denied.slice(0, DENIALS_SHOWN_MAX) }),
+    ...(deferred === undefined ? {} : { deferred }),
+    ...(structuredOutput === undefined
+      ? {}
+      : { structuredOutput: cap(structuredOutput, RESULT_CHARS_MAX) }),
+  };
 }
 
 function classifyWithoutResult(run: CliRun): Outcome {
@@ -127,12 +145,14 @@ function classifyWithoutResult(run: CliRun): Outcome {
   return failed("cliError", `The CLI ended with exit code ${exit.code} and no result.${said}`);
 }
 
-function classifyCompleted(result: CliResult): Outcome {
+function classifyCompleted(result: CliResult, needsOutput: boolean): Outcome {
   if (result.turns === 0) {
     return failed("noResult", `The CLI took no turn. It said: ${result.text}`);
   }
   if (result.subtype === "success" && result.terminalReason === "completed") {
-    return { kind: "succeeded" };
+    if (!needsOutput || result.structuredOutput !== undefined) return { kind: "succeeded" };
+    const what = "The run ended without the structured output that the job asks for.";
+    return failed("noStructuredOutput", `${what} It said: ${result.text}`);
   }
   return failed("cliError", `The run ended early: ${result.terminalReason ?? result.subtype}.`);
 }
@@ -151,6 +171,7 @@ const REASON_OF_ERROR: Readonly<Record<string, FailureReason>> = {
 const REASON_OF_SUBTYPE: Readonly<Record<string, FailureReason>> = {
   error_max_turns: "maxTurns",
   error_max_budget_usd: "maxBudget",
+  error_max_structured_output_retries: "noStructuredOutput",
 };
 /** The only case that the CLI tells by words alone: an account's spending limit. */
 const SPENDING_LIMIT = /reached your specified API usage limits/i;

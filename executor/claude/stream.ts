@@ -39,7 +39,12 @@ export type CliResult = {
   text: string;
   /** Of the whole process up to here. */
   usage: CliUsage;
-  permissionDenials: number;
+  /** The calls of tools that were denied, each in a line. */
+  denied: string[];
+  /** The call of a tool that a hook put off: the run ended with it. */
+  deferred: string | undefined;
+  /** What was asked for by a schema, as JSON. */
+  structuredOutput: string | undefined;
   sessionId: string | undefined;
 };
 
@@ -202,6 +207,8 @@ function parseRateLimit(info: Fields): ClaudeEvent {
 }
 
 function parseResult(event: Fields): CliResult {
+  const deferred = asRecord(event["deferred_tool_use"]);
+  const structured = event["structured_output"];
   const errors = asArray(event["errors"]).flatMap((error) => asText(error) ?? []);
   return {
     subtype: asText(event["subtype"]) ?? "unknown",
@@ -210,10 +217,20 @@ function parseResult(event: Fields): CliResult {
     terminalReason: asText(event["terminal_reason"]),
     turns: asNumber(event["num_turns"]) ?? 0,
     text: asText(event["result"]) ?? errors.join("\n"),
-    permissionDenials: asArray(event["permission_denials"]).length,
+    denied: asArray(event["permission_denials"]).map((item) => {
+      const { tool_name: tool, tool_input: input } = asRecord(item) ?? {};
+      return describeCall(tool, input);
+    }),
+    deferred:
+      deferred === undefined ? undefined : describeCall(deferred["name"], deferred["input"]),
+    structuredOutput: structured === undefined ? undefined : JSON.stringify(structured),
     sessionId: asText(event["session_id"]),
     usage: parseUsage({ cost: event["total_cost_usd"], models: event["modelUsage"] }) ?? NO_USAGE,
   };
+}
+
+function describeCall(tool: unknown, input: unknown): string {
+  return `${asText(tool) ?? "tool"} ${describeInput(input)}`.trim();
 }
 
 /** The one field of a tool's input that says what it does, else the input itself. */

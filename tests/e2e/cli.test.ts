@@ -297,6 +297,30 @@ describe("the queue", () => {
     );
   });
 
+  it("sets, lists and removes budgets", async () => {
+    const set = (...args: string[]) => person.run("budgets", "set", ...args);
+    expect(await set("20")).toMatchObject({ code: 0 });
+    const own = await set("2.50", "--per", "month", "--user", "ada", "--time-zone", "Asia/Tokyo");
+    expect(own.err).toContain("of user:ada for a month (Asia/Tokyo): $2.50, of which $0.00 are");
+    const listed = (await person.json("budgets", "list")) as { budgetId: string }[];
+    expect(listed).toMatchObject([
+      { scope: { kind: "user", name: "user:ada" }, period: "month", limitUsd: 2.5 },
+      { scope: { kind: "all" }, period: "day", limitUsd: 20, spentUsd: 0 },
+    ]);
+    expect((await person.run("budgets", "list")).out).toMatch(/everybody +day +\$20\.00/);
+    expect((await set("0")).code).toBe(64);
+    expect((await set("1", "--per", "year")).code).toBe(64);
+    expect((await set("1", "--user", "a", "--repo", "b")).code).toBe(64);
+    expect((await set("1", "--credential", "none")).code).toBe(5);
+    expect((await set("1", "--time-zone", "Mars/Olympus")).err).toContain("no time zone");
+    expect((await person.run("budgets", "remove", "none", "--yes")).code).toBe(5);
+    for (const { budgetId } of listed) {
+      expect((await person.run("budgets", "remove", budgetId)).code).toBe(64);
+      expect((await person.run("budgets", "remove", budgetId, "--yes")).code).toBe(0);
+    }
+    expect(await person.json("budgets", "list")).toEqual([]);
+  });
+
   it("prunes: counts first, deletes when it is sure", async () => {
     const dry = (await person.json(
       "prune",

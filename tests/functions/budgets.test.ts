@@ -312,3 +312,34 @@ test("set again, a budget goes on as it was spent, with the new limit", async ()
   expect(await set(8)).toBe(first);
   expect(await only()).toMatchObject({ limitUsd: 8, spentUsd: 2 });
 });
+
+test("a budget that is spent raises the alert of spending, and names it", async () => {
+  const executor = await world.executor("box", 1, LEASE);
+  await set(1);
+  await submit(1);
+  await end(executor, 1.5);
+  await submit(1);
+  await world.t.mutation(internal.alerts.evaluate, {});
+  expect(await world.t.run((ctx) => ctx.db.query("alerts").collect())).toMatchObject([
+    {
+      rule: "spend",
+      title: "The budget of everybody (day) is spent",
+      detail: "$1.50 of $1.00 are spent. 1 jobs wait for room.",
+    },
+  ]);
+});
+
+test("what a run must hand out is kept with the job and given to its executor", async () => {
+  const executor = await world.executor("box", 1, LEASE);
+  const outputSchema = '{"type":"object"}';
+  const job = { repository: "octo/hello", prompt: "x", outputSchema };
+  const { jobId } = await administrator.mutation(api.jobs.submit, job);
+  await world.settle();
+  const { token } = await started(executor);
+  const work = await executor.mutation(api.executors.start, { jobId, token });
+  expect(work.outputSchema).toBe(outputSchema);
+  await end(executor, 0.1, failed("noStructuredOutput"));
+  expect(await world.job(jobId)).toMatchObject({ state: { kind: "backoff" }, charged: 1 });
+  const wrong = { ...job, outputSchema: "[]" };
+  expect(await codeOf(administrator.mutation(api.jobs.submit, wrong))).toBe("INVALID_ARGUMENT");
+});

@@ -23,7 +23,7 @@ const one: Snapshot["executors"][number] = {
 const quiet: Snapshot = {
   ...{ now: NOW, pending: 0, oldestMs: 0, hasFreeSlot: true, hasFit: true, lanes: [] },
   ...{ dispatcher: { status: "needsJobs", since: NOW }, executors: [one], assignedLately: 1 },
-  ...{ recent: { ended: 0, failed: 0, reclaimed: 0 }, spentTodayUsd: 0 },
+  ...{ recent: { ended: 0, failed: 0, reclaimed: 0 }, spentTodayUsd: 0, budgets: [] },
   ...{ rollUp: { rolledAt: NOW, isBehind: false }, audit: null, failedDeliveries: 0 },
   ...{ setAside: { count: 0, last: "" }, zombies: { count: 0, last: "" }, failingCredentials: [] },
 };

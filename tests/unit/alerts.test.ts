@@ -34,6 +34,7 @@ const well: Snapshot = {
   ],
   recent: { ended: 10, failed: 1, reclaimed: 0 },
   assignedLately: 1,
+  budgets: [],
   spentTodayUsd: 1,
   rollUp: { rolledAt: NOW, isBehind: false },
   audit: { violations: 0, first: "" },
@@ -49,6 +50,9 @@ const withExecutor = (change: Partial<Snapshot["executors"][number]>): Snapshot 
 const settings = { ...SETTINGS_DEFAULT, spendDailyUsd: 10 };
 const keys = (snapshot: Snapshot) =>
   evaluate(snapshot, settings).map(({ key, state }) => (state === "bad" ? key : `${key}?`));
+const budget = (spentUsd: number, id = "a") => ({
+  ...{ id, name: "everybody (day)", spentUsd, limitUsd: 7, waiting: 2 },
+});
 const disk = (share: number) => ({ disk: { freeBytes: share * 1e12, totalBytes: 1e12 } });
 
 describe("the rules of alerts", () => {
@@ -135,6 +139,8 @@ describe("the rules of alerts", () => {
     ],
     ["the budget is spent", { ...well, spentTodayUsd: 10 }, ["spend"]],
     ["the budget is nearly spent", { ...well, spentTodayUsd: 8 }, ["spendNear"]],
+    ["a budget is spent", { ...well, budgets: [budget(4), budget(7, "b")] }, ["spend:b"]],
+    ["a budget is nearly spent", { ...well, budgets: [budget(6)] }, ["spendNear:a"]],
     [
       "credentials fail",
       withExecutor({ unhealthy: { reason: "cliAuth", since: 1 } }),

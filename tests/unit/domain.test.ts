@@ -8,6 +8,7 @@ import { clipOutcome, clipReport } from "../../convex/domain/report.js";
 import {
   checkIdempotencyKey,
   checkLimits,
+  checkOutputSchema,
   checkPriority,
   checkPrompt,
 } from "../../convex/domain/submission.js";
@@ -240,6 +241,20 @@ describe("an account", () => {
   });
 });
 
+test.each([
+  ["no JSON", "{", "not the JSON of an object"],
+  ["an array", "[]", "not the JSON of an object"],
+  ["true", "true", "not the JSON of an object"],
+  ["too long", `{"a":"${"x".repeat(5_000)}"}`, "at most 4096"],
+])("an output schema that is %s is refused", (_, schema, why) => {
+  expect(checkOutputSchema(schema)).toMatchObject(refusedWith(why));
+});
+
+test("an output schema that is an object is taken as it is", () => {
+  const schema = '{"type": "object"}';
+  expect(checkOutputSchema(schema)).toEqual({ ok: true, value: schema });
+});
+
 test("a report is cut to what a document holds, and says so", () => {
   const changes = {
     files: 1,
@@ -250,7 +265,15 @@ test("a report is cut to what a document holds, and says so", () => {
   };
   const tokens = { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 };
   const report = { costUsd: 0, tokens, turns: 0, permissionDenials: 0 };
-  const clipped = clipReport({ ...report, result: "y".repeat(200_000), changes });
+  const tooLong = "y".repeat(200_000);
+  const texts = { result: tooLong, structuredOutput: tooLong, deferred: tooLong };
+  const denied = Array.from({ length: 100 }, () => "z".repeat(9_000));
+  const clipped = clipReport({ ...report, ...texts, denied, changes });
+  expect(clipped.structuredOutput).toHaveLength(L.RESULT_CHARS_MAX);
+  expect(clipped.deferred).toHaveLength(L.CALL_CHARS_MAX);
+  expect(clipped.denied).toEqual(
+    Array.from({ length: L.DENIALS_SHOWN_MAX }, () => "z".repeat(L.CALL_CHARS_MAX)),
+  );
   expect(clipped.result).toHaveLength(L.RESULT_CHARS_MAX);
   expect(clipped.changes).toMatchObject({ patchTruncated: true, files: 1 });
   expect(clipped.changes?.patch).toHaveLength(L.PATCH_CHARS_MAX);

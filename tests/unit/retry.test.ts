@@ -40,6 +40,7 @@ describe("each reason, the first time", () => {
     ["maxBudget", "failed"],
     ["budget", "pending"],
     ["noResult", "backoff"],
+    ["noStructuredOutput", "backoff"],
     ["outputTooLarge", "failed"],
     ["workspaceTooLarge", "failed"],
     ["leaseExpired", "pending"],

@@ -58,6 +58,11 @@ describe("the CLI's command", () => {
     ]);
   });
 
+  it("asks for structured output by the job's schema", () => {
+    const work = { ...input.work, outputSchema: '{"type":"object"}' };
+    expect(buildCommand({ ...input, work }).args.at(-1)).toBe('--json-schema={"type":"object"}');
+  });
+
   it("gives the CLI this environment and nothing else", () => {
     expect(Object.keys(buildCommand(input).env).sort()).toEqual([
       "ANTHROPIC_API_KEY",

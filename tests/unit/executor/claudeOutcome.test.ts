@@ -193,7 +193,7 @@ describe("exit and events → outcome", () => {
       "structured output never valid",
       exited(1),
       [{ type: "result", subtype: "error_max_structured_output_retries", is_error: true }],
-      "cliError",
+      "noStructuredOutput",
     ],
     [
       "an unknown slash command",
