@@ -53,7 +53,8 @@ export async function openWorld(name: WorldName): Promise<World> {
   return { core, left, right };
 }
 
-async function cast(core: QueueCore, name: string): Promise<Cast> {
+/** One side of a world, in it. */
+export async function cast(core: QueueCore, name: string): Promise<Cast> {
   const person = core.person(name);
   const of = (extra: Record<string, JSONValue>) => submit(core, person, extra);
   const executor = await core.executor(name, 2, LEASE_MS);

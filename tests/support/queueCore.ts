@@ -101,9 +101,9 @@ export class QueueCore {
   }
 
   /** A signed-in operator. */
-  person(username: string): Identity {
+  person(username: string, role = "operator"): Identity {
     const tx = this.backend.engine.begin();
-    const userId = tx.insert("users", { username, role: "operator", disabled: false, epoch: 0 });
+    const userId = tx.insert("users", { username, role, disabled: false, epoch: 0 });
     const session = { userId, epoch: 0, refreshHash: username, label: "" };
     const sid = tx.insert("sessions", {
       ...session,
