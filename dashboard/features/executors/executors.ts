@@ -1,6 +1,6 @@
 /** What the page of executors reads and does. */
 import { useMutation, useQuery } from "convex/react";
-import type { OptimisticLocalStore } from "convex/browser";
+import type { AnswerStore } from "../../session/optimistic.js";
 import { api } from "../../../convex/_generated/api.js";
 import type { CredentialView } from "../../../convex/protocol/credential.js";
 import type { ExecutorView, ExecutorLeaseView } from "../../../convex/protocol/view.js";
@@ -31,7 +31,7 @@ export function useExecutorRows(): ExecutorRow[] | undefined {
 
 /** Shows a change of one executor at once; the backend's answer replaces it, a refusal takes it back. */
 function showing(change: Partial<ExecutorView>) {
-  return (store: OptimisticLocalStore, { executorId }: { executorId: ExecutorId }): void => {
+  return (store: AnswerStore, { executorId }: { executorId: ExecutorId }): void => {
     const before = store.getQuery(api.executors.list, {});
     if (before === undefined) return;
     const after = before.map((one) =>

@@ -1,6 +1,6 @@
 /** What the page of schedules reads and does. */
 import { useConvex, useMutation, useQuery } from "convex/react";
-import type { OptimisticLocalStore } from "convex/browser";
+import type { AnswerStore } from "../../session/optimistic.js";
 import { useEffect, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
 import type { Cadence, scheduleView } from "../../../convex/protocol/queue.js";
@@ -18,7 +18,7 @@ type Change = Partial<Pick<Schedule, "paused" | "nextAt">>;
 
 /** Shows a change of one schedule at once; the backend's answer replaces it, a refusal takes it back. */
 function showing(change: Change) {
-  return (store: OptimisticLocalStore, { scheduleId }: { scheduleId: string }): void => {
+  return (store: AnswerStore, { scheduleId }: { scheduleId: string }): void => {
     const before = store.getQuery(api.schedules.list, {});
     if (before === undefined) return;
     const after = before.map((one) =>

@@ -1,6 +1,6 @@
 /** Alerts: what is open, what raises them, and what became of messages. */
 import { useMutation, useQuery } from "convex/react";
-import type { OptimisticLocalStore } from "convex/browser";
+import type { AnswerStore } from "../../session/optimistic.js";
 import { api } from "../../../convex/_generated/api.js";
 import type { AlertView } from "../../../convex/protocol/alerts.js";
 
@@ -21,7 +21,7 @@ type Acknowledged = { alertId: AlertView["alertId"]; note?: string | undefined }
 
 /** Shows an alert as taken at once; a refusal takes it back. */
 function taken(username: string) {
-  return (store: OptimisticLocalStore, { alertId, note = "" }: Acknowledged): void => {
+  return (store: AnswerStore, { alertId, note = "" }: Acknowledged): void => {
     const before = store.getQuery(api.alerts.list, {});
     if (before === undefined) return;
     const by = { by: `user:${username}`, at: Date.now(), note };
