@@ -57,5 +57,22 @@ function page() {
     "| --- | --- | --- |",
     ...files.map((file) => `| ${file} | ${count(results, file)} | ${count(alive, file)} |`),
     "",
+    "## Why they are not noticed",
+    "",
+    "_Equivalent_: no input tells them apart. _Cost only_: the same answer with more work. _Text only_: a figure in a",
+    "sentence, by less than is shown. _Not tested_: a test could tell.",
+    "",
+    ...byReason(),
+    "",
   ].join("\n");
+}
+
+/** A line for each reason, with the files it is given in. */
+function byReason() {
+  const lines = new Map();
+  for (const { file, key } of alive) {
+    const reason = `${file}, ${known[key] || "not judged yet"}`;
+    lines.set(reason, (lines.get(reason) ?? 0) + 1);
+  }
+  return [...lines].sort().map(([reason, times]) => `- ${reason} (${times})`);
 }

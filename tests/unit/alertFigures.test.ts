@@ -255,7 +255,7 @@ describe("alerts", () => {
   const { key, rule, title, detail } = finding("bad");
   const pending: Live = { key, rule, title, detail, severity: "P3", status: "pending", since: NOW };
   const open: Live = { ...pending, status: "open", openedAt: NOW };
-  test.each<[string, Live[], Finding[], number, unknown]>([
+  const STEPS: [string, Live[], Finding[], number, unknown][] = [
     ["begins", [], [finding("bad")], NOW, [{ kind: "begin", alert: pending }]],
     ["what is unclear begins none", [], [finding("unclear")], NOW, []],
     [
@@ -316,7 +316,8 @@ describe("alerts", () => {
       NOW + 1,
       [{ kind: "keep", alert: open }],
     ],
-  ])("%s", (_, live, findings, now, expected) => {
+  ];
+  test.each(STEPS)("%s", (...[, live, findings, now, expected]) => {
     expect(step(live, findings, now)).toEqual(expected);
   });
 

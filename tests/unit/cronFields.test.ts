@@ -38,6 +38,14 @@ describe("cron expressions", () => {
     const long = (length: number) => `* * * * *${" ".repeat(length - 9)}`;
     expect([isGood(long(CRON_CHARS_MAX)), isGood(long(CRON_CHARS_MAX + 1))]).toEqual([true, false]);
   });
+  test("clocks set back over midnight show the next day's start before the end of this one", () => {
+    const zone = findZone("America/St_Johns");
+    if (zone === null) throw new Error("no St. John's");
+    // At a minute past midnight they went back to 23:01.
+    const after = Date.parse("2000-10-29T02:29:30Z");
+    const next = nextCron(parsed("0,59 * * * *"), zone, after);
+    expect(next).toBe(Date.parse("2000-10-29T02:30:00Z"));
+  });
   test("a leap day is found across a century that has none; the thirtieth of February never", () => {
     const zone = findZone("UTC");
     if (zone === null) throw new Error("no UTC");

@@ -43,7 +43,10 @@ const x = (length: number) => "x".repeat(length);
 const NOW = 1e12;
 const HOSTS = { hosts: ["github.com"], local: true };
 
-test.each<[string, (value: string) => Checked<unknown>, number, number]>([
+type Bound<T> = [name: string, check: (value: T) => Checked<unknown>, min: number, max: number];
+const named = <T>([name, check, min, max]: Bound<T>) => ({ name, check, min, max });
+
+const TEXTS: Bound<string>[] = [
   ["a prompt", checkPrompt, 1, Limits.PROMPT_CHARS_MAX],
   ["a template", parametersOf, 1, Limits.PROMPT_CHARS_MAX],
   ["a name of a template", checkName, 1, Limits.NAME_CHARS_MAX],
@@ -64,13 +67,14 @@ test.each<[string, (value: string) => Checked<unknown>, number, number]>([
   ],
   ["a label", (label) => checkLabels([label]), 1, Limits.LABEL_CHARS_MAX],
   ["a text to look for", (text) => checkFilter({ text }), 0, Limits.SEARCH_CHARS_MAX],
-])("%s has a number of characters within its bounds", (_, check, min, max) => {
+];
+test.each(TEXTS.map(named))("$name has its bounds", ({ check, min, max }) => {
   for (const length of [min, max]) expect(isGood(check(x(length)))).toBe(true);
   if (min > 0) expect(isGood(check(x(min - 1)))).toBe(false);
   expect(isGood(check(x(max + 1)))).toBe(false);
 });
 
-test.each<[string, (value: number) => Checked<unknown>, number, number]>([
+const NUMBERS: Bound<number>[] = [
   ["maxTurns", (maxTurns) => checkLimits({ maxTurns }), 1, Limits.MAX_TURNS_MAX],
   [
     "timeoutMs",
@@ -90,7 +94,8 @@ test.each<[string, (value: number) => Checked<unknown>, number, number]>([
     Limits.INTERVAL_MS_MIN,
     Limits.INTERVAL_MS_MAX,
   ],
-])("%s is a whole number within its bounds", (_, check, min, max) => {
+];
+test.each(NUMBERS.map(named))("$name is whole and has its bounds", ({ check, min, max }) => {
   for (const value of [min, max]) expect(isGood(check(value))).toBe(true);
   for (const value of [min - 1, max + 1, min + 0.5, NaN]) expect(isGood(check(value))).toBe(false);
 });

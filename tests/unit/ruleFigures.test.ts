@@ -203,7 +203,7 @@ describe("dispatch", () => {
     rank,
     readyTs,
   });
-  const slot = (id: number, ordinal: number, freedTs: bigint, pool = "") => ({
+  const slot = (id: number, [ordinal, freedTs]: [number, bigint], pool = "") => ({
     id,
     pool,
     ordinal,
@@ -228,7 +228,7 @@ describe("dispatch", () => {
     ]);
   });
   test("slots: the lowest ordinal, then who was free first, of the pool with the fewest labels", () => {
-    const slots = [slot(1, 1, 1n), slot(2, 0, 2n), slot(3, 0, 1n), slot(4, 0, 0n, "gpu")];
+    const slots = [slot(1, [1, 1n]), slot(2, [0, 2n]), slot(3, [0, 1n]), slot(4, [0, 0n], "gpu")];
     const jobs = [1, 2, 3, 4].map((id) => job(id, BigInt(id)));
     expect(choose(jobs, slots).map((pair) => pair.slot.id)).toEqual([3, 2, 1, 4]);
   });
