@@ -48,9 +48,9 @@ export function JobsPage(): ReactNode {
 
 function List({ search }: { search: JobsSearch }): ReactNode {
   const filter = filterOf(search);
-  const { jobs, status, looked, more } = useJobs(filter);
+  const { jobs, status, isLive, looked, more } = useJobs(filter);
   const isLoaded = status !== "LoadingFirstPage";
-  const { shown, unseen, showAll } = usePinned(jobs, JSON.stringify(filter), isLoaded);
+  const { shown, unseen, showAll } = usePinned(jobs, JSON.stringify(filter), isLive);
   const selection = useSelection(shown.map(({ jobId }) => jobId));
   const [bulk, setBulk] = useState<Bulk | null>(null);
   if (!isLoaded) return <Loading what="jobs" rows={8} />;

@@ -52,9 +52,9 @@ export function useJobs(filter: BulkFilter) {
   const looked = pages * PAGE_JOBS;
   // Who comes back finds the rows as they were left, and the place among them, until the live ones are there.
   if (status === "LoadingFirstPage" && before?.key === key) {
-    return { jobs: before.jobs, status: "LoadingMore" as const, looked, more };
+    return { jobs: before.jobs, status: "LoadingMore" as const, isLive: false, looked, more };
   }
-  return { jobs: results, status, looked, more };
+  return { jobs: results, status, isLive: status !== "LoadingFirstPage", looked, more };
 }
 
 /** How many jobs are in each state, and how many ended in each within a day, as of the last roll-up. */
