@@ -106,5 +106,5 @@ it("a SIGKILL of the executor while the backend is away: the next process tells 
   const other = await stack.ended(stuck);
   expect(other).toMatchObject({ state: { kind: "succeeded" }, attempt: 2, interruptions: 1 });
   await noneLeftWith(`FONDATION_JOB=${stuck}`);
-  expect(journalOf(ended) + journalOf(stuck)).toBe("");
+  await waitFor("the journals to go", () => journalOf(ended) + journalOf(stuck) === "");
 });
