@@ -125,6 +125,7 @@ async function watched(
     ...{ "jobs:get": { jobId }, "jobs:attempts": { jobId }, "jobs:events": { jobId } },
     ...{ "jobs:prompt": { jobId }, "artifacts:list": { jobId }, "checkpoints:get": { jobId } },
     ...{ "jobs:list": { paginationOpts }, "jobs:waiting": { jobId } },
+    ...{ "jobs:lease": { jobId }, "logs:chunks": { jobId, attempt: 1, from: 0 } },
     ...{ "logs:tail": { jobId, attempt: 1 }, "logs:chunk": { jobId, attempt: 1, index: 0 } },
     ...{ "metrics:series": { range: "hour" }, "metrics:spend": { range: "hour" } },
     "metrics:summary": { range: "hour" },
@@ -167,7 +168,7 @@ async function ranWhile(work: () => Promise<void>): Promise<Execution[]> {
 
 const OURS = ["executors:heartbeat", "logs:append"];
 
-test("heartbeats and lines of a log re-run no subscription but that of the log's own reader", async () => {
+test("heartbeats and lines of a log re-run no subscription but the log's own reader and those of leases", async () => {
   const refused = [...answers].filter(([, answer]) => answer instanceof Error);
   // So short a log has no sealed chunk, and the run left nothing; all others have answered.
   expect(refused.map(([name]) => name).sort()).toEqual(["artifacts:url", "logs:chunk"]);
@@ -195,7 +196,10 @@ test("heartbeats and lines of a log re-run no subscription but that of the log's
   );
   expect(counts["executors:heartbeat"]).toBe(CALLS);
   expect(counts["logs:append"]).toBe(CALLS);
-  expect(Object.keys(counts).sort()).toEqual(["executors:heartbeat", "logs:append", "logs:tail"]);
+  // Two queries are there to show leases as they are renewed; whatever lists something reads none.
+  const leases = ["executors:leases", "jobs:lease"];
+  const expected = ["executors:heartbeat", "logs:append", "logs:tail", ...leases];
+  expect(Object.keys(counts).sort()).toEqual(expected.sort());
 });
 
 test("the same count sees a change that does concern others", async () => {
