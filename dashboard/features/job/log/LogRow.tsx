@@ -25,26 +25,20 @@ type RowProps = {
   onFolds: (folds: Folds) => void;
   onPoint: (line: number) => void;
   query: string;
-  /** The hit one is at, or the line that the address points at. */
-  isMarked: boolean;
   preferences: Preferences;
   hasNumber: boolean;
 };
 
-/** One line: its number, which is a link to it, when it came, what it says. */
+/** What is in the row of one line: its number, which is a link to it, when it came, what it says. */
 export function LogRow(props: RowProps): ReactNode {
-  const { model, line, query, isMarked, preferences, hasNumber } = props;
+  const { model, line, query, preferences, hasNumber } = props;
   const row = model.lines[line];
   const entry = row === undefined ? undefined : model.entries[row.seq];
   if (row === undefined || entry === undefined) return null;
   const pieces = markedPieces(piecesOfLine(entry, row.part), row.text, query);
   const isError = row.kind === "toolResult" && entry.text.startsWith("error: ");
   return (
-    <div
-      data-line={line + 1}
-      aria-current={isMarked ? "location" : undefined}
-      className={cx("flex min-h-6", isMarked && "bg-accent-soft")}
-    >
+    <>
       {hasNumber && <LineNumber line={line} onPoint={props.onPoint} />}
       {preferences.hasTimes && (
         <time
@@ -69,7 +63,7 @@ export function LogRow(props: RowProps): ReactNode {
           <PieceText key={index} piece={piece} />
         ))}
       </span>
-    </div>
+    </>
   );
 }
 

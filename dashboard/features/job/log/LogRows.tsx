@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDownToLine } from "lucide-react";
 import { useEffect, useRef, type ReactNode } from "react";
+import { cx } from "../../../lib/cx.js";
 import { plural } from "../../../lib/format.js";
 import { Button } from "../../../ui/Button.js";
 import { useFollow, type Follow } from "./follow.js";
@@ -11,7 +12,7 @@ import { TurnRow } from "./TurnRow.js";
 
 /** Height of a row, pixels: links in it are targets of 24. */
 const ROW_PX = 24;
-const OVERSCAN_ROWS = 4;
+const OVERSCAN_ROWS = 2;
 
 type RowsProps = {
   model: LogModel;
@@ -70,7 +71,7 @@ export function LogRows(props: RowsProps): ReactNode {
               key={key}
               data-index={index}
               ref={preferences.wraps ? virtual.measureElement : undefined}
-              className="absolute inset-x-0 top-0"
+              {...rowLook(rows[index] ?? 0, target)}
               style={{ transform: `translateY(${start}px)` }}
             >
               <Row {...props} code={rows[index] ?? 0} />
@@ -83,10 +84,21 @@ export function LogRows(props: RowsProps): ReactNode {
   );
 }
 
-function Row({ code, target, hasNumbers, ...props }: RowsProps & { code: number }): ReactNode {
+/** What the element of a row is; a line has no other one around it, for there are many. */
+function rowLook(code: number, target: number | null) {
+  if (code < 0) return { className: "absolute inset-x-0 top-0" };
+  const isMarked = code === target;
+  return {
+    className: cx("absolute inset-x-0 top-0 flex min-h-6", isMarked && "bg-accent-soft"),
+    "data-line": code + 1,
+    "aria-current": isMarked ? ("location" as const) : undefined,
+  };
+}
+
+function Row({ code, hasNumbers, ...props }: RowsProps & { code: number }): ReactNode {
   const { model, folds, onFolds } = props;
   if (code < 0) return <TurnRow model={model} turn={-1 - code} folds={folds} onFolds={onFolds} />;
-  return <LogRow {...props} line={code} isMarked={code === target} hasNumber={hasNumbers} />;
+  return <LogRow {...props} line={code} hasNumber={hasNumbers} />;
 }
 
 /** What the reader has missed while standing still; leads to the end. */

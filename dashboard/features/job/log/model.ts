@@ -26,7 +26,7 @@ export const NO_FOLDS: Folds = { turns: new Set(), tools: new Set() };
 
 /** A row as one number: a line's, or -1 - n for the head of turn n. */
 export type RowCode = number;
-export const headOf = (turn: number): RowCode => -1 - turn;
+const headOf = (turn: number): RowCode => -1 - turn;
 
 export class LogModel {
   readonly entries: LogEntry[] = [];
