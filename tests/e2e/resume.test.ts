@@ -52,7 +52,7 @@ let client: Awaited<ReturnType<Stack["administrator"]>>;
 let wanted: string | undefined;
 beforeAll(async () => {
   const repositories = [repo.path];
-  const variables = SHORT_LEASE;
+  const variables = { ...SHORT_LEASE, JAIL_LEVEL: "jail" };
   stack = await startStack({ script: scriptOf, repositories, executors: 2, slots: 4, variables });
   client = await stack.administrator();
   wanted = (await stack.ended(await submit("Straight 9"))).latest?.report?.changes?.patch;
