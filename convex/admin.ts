@@ -8,6 +8,7 @@ import type { JobEvent } from "./model/change.js";
 import * as Enrolments from "./model/enrolments.js";
 import * as Executors from "./model/executors.js";
 import * as Explanations from "./model/explanations.js";
+import * as FollowUps from "./model/followUps.js";
 import * as Jobs from "./model/jobs.js";
 import * as Operations from "./model/operations.js";
 import * as Submissions from "./model/submissions.js";
@@ -86,6 +87,17 @@ export const retryJob = internalMutation({
   args: one,
   returns: jobState,
   handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "retry" }),
+});
+
+/** Goes on with an ended job's session in a new job, as jobs:followUp does. */
+export const followUpJob = internalMutation({
+  args: { ...one, text: v.string() },
+  returns: v.object({ jobId: v.id("jobs") }),
+  handler: async (ctx, { jobId, text }) => {
+    const job = await Jobs.getByText(ctx, jobId);
+    await Audit.write(ctx, { action: "job.followUp", actor: OPERATOR, target: job._id });
+    return { jobId: await FollowUps.follow(ctx, job, { text, by: OPERATOR }) };
+  },
 });
 
 /** Sends a job back to the queue, as jobs:requeue does. */

@@ -7,6 +7,7 @@ import type { JobEvent } from "./model/change.js";
 import * as Checkpoints from "./model/checkpoints.js";
 import * as Executors from "./model/executors.js";
 import * as Jobs from "./model/jobs.js";
+import * as Steering from "./model/steering.js";
 import { checkpoint, checkpointView, resumption } from "./protocol/checkpoint.js";
 import { MESSAGE_CHARS_MAX } from "./protocol/limits.js";
 
@@ -52,6 +53,17 @@ export const restored = executorMutation({
       ? { kind: "resume", message: `goes on from ${place}`, resumption: noted }
       : { kind: "startOver", message: `could not go on from ${place}: ${why}`, resumption: noted };
     await Jobs.apply(ctx, job, { event, actor });
+    if (!told.resumed) await Steering.rewind(ctx, job, -Infinity);
+    return null;
+  },
+});
+
+/** Forgets the checkpoint of a job that ended long ago, unless a follow-up took it over. */
+export const expire = internalMutation({
+  args: { checkpointId: v.id("checkpoints"), jobId: v.id("jobs") },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await Checkpoints.expire(ctx, args);
     return null;
   },
 });

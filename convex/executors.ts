@@ -29,6 +29,8 @@ import * as Jobs from "./model/jobs.js";
 import * as RateLimits from "./model/rateLimits.js";
 import * as Outcomes from "./model/outcomes.js";
 import * as Spending from "./model/spending.js";
+import * as Questions from "./model/questions.js";
+import * as Steering from "./model/steering.js";
 import * as UsageLimits from "./model/usageLimits.js";
 import { disk } from "./protocol/alerts.js";
 import { spent } from "./protocol/budget.js";
@@ -248,6 +250,7 @@ export const assignments = executorQuery({
       token: job.token,
       started: job.state.kind === "running",
       cancelRequested: job.cancelRequestedAt !== undefined,
+      ...(job.steered === undefined ? {} : { steered: job.steered }),
       ...(job.live?.stop === undefined ? {} : { stop: job.live.stop }),
     }));
   },
@@ -265,14 +268,19 @@ export const start = executorMutation({
       await Jobs.apply(ctx, job, { event: { kind: "start" }, actor });
     }
     const { sessionId } = Attempts.liveOf(job);
-    const resume = await Checkpoints.offer(ctx, job, isFirstAsk);
+    const prompt = await Jobs.prompt(ctx, job);
+    const offered = await Checkpoints.offer(ctx, job, { isFirstAsk, prompt });
+    if (isFirstAsk) await Steering.rewind(ctx, job, offered?.at ?? -Infinity);
+    const { approval, ...spec } = job.spec;
+    const tools = approval?.tools;
     return {
-      ...job.spec,
+      ...spec,
       limits: Spending.limitsOf(job),
-      prompt: await Jobs.prompt(ctx, job),
+      prompt,
       sessionId,
+      ...(tools === undefined ? {} : { approval: { tools, isExhausted: !Questions.mayAsk(job) } }),
       ...(job.commit === undefined ? {} : { commit: job.commit }),
-      ...(resume === null ? {} : { resume }),
+      ...(offered === null ? {} : { resume: offered.resume }),
       ...(Spending.isMetered(job) ? { isMetered: true } : {}),
     };
   },

@@ -9,6 +9,7 @@ import * as Audit from "./model/audit.js";
 import * as Batches from "./model/batches.js";
 import type { JobEvent } from "./model/change.js";
 import * as Explanations from "./model/explanations.js";
+import * as FollowUps from "./model/followUps.js";
 import * as Jobs from "./model/jobs.js";
 import * as RateLimits from "./model/rateLimits.js";
 import * as Submissions from "./model/submissions.js";
@@ -106,6 +107,21 @@ export const retry = userMutation("operator")({
   args: one,
   returns: jobState,
   handler: async (ctx, { jobId }) => act(ctx, jobId, { kind: "retry" }),
+});
+
+/**
+ * Goes on with the session of an ended job in a new one, with this as the next thing said. ILLEGAL_TRANSITION
+ * where the job has not ended, or where nothing of its session is kept.
+ */
+export const followUp = userMutation("operator")({
+  args: { ...one, text: v.string() },
+  returns: v.object({ jobId: v.id("jobs") }),
+  handler: async (ctx, { jobId, text }) => {
+    await RateLimits.demand(ctx, "jobsOfAccount", { key: ctx.user._id });
+    await Audit.write(ctx, { action: "job.followUp", actor: ctx.actor, target: jobId });
+    const by = `user:${ctx.user.username}`;
+    return { jobId: await FollowUps.follow(ctx, await Jobs.get(ctx, jobId), { text, by }) };
+  },
 });
 
 /** Keeps a job that does not run from running until it is released. */

@@ -16,6 +16,7 @@ import { fileTables } from "./lib/fileTables.js";
 import { identityTables } from "./lib/identityTables.js";
 import { queueTables } from "./lib/queueTables.js";
 import { spendTables } from "./lib/spendTables.js";
+import { steeringTables } from "./lib/steeringTables.js";
 import { watchTables } from "./lib/watchTables.js";
 import { executorLogin } from "./protocol/credential.js";
 import { claudeForm, secretKind, secretStatus } from "./protocol/secret.js";
@@ -30,6 +31,8 @@ export default defineSchema({
   ...queueTables,
 
   ...spendTables,
+
+  ...steeringTables,
 
   /**
    * One job; lean, for lists read it. Written by model/jobs (state: by `apply` alone). Read by
@@ -95,6 +98,9 @@ export default defineSchema({
     /** What its ended attempts cost, and how much of that was before it was retried by a person. */
     spent: v.optional(v.object({ micros: v.number(), tokens })),
     spentBefore: v.optional(v.number()),
+    /** Commands that people gave it, and questions that its runs asked; absent is none. */
+    steered: v.optional(v.number()),
+    asked: v.optional(v.number()),
   })
     .index("by_ready", ["state.kind", "lane", "priority", "rank", "readyTs"])
     .index("by_age", ["state.kind", "lane", "readyTs"])

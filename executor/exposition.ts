@@ -8,7 +8,9 @@ export type Metrics = Record<"running" | "slots" | "started" | EndedAs, number> 
   residentBytes: number;
 };
 type EndedAs = (typeof ENDED_AS)[number];
-const ENDED_AS = ["succeeded", "failed", "canceled", "interrupted", "unreported"] as const;
+const ENDED_AS = [
+  ...["succeeded", "failed", "canceled", "interrupted", "stopped", "asked", "unreported"],
+] as const;
 
 const SECOND_MS = 1_000;
 

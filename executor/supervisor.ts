@@ -18,7 +18,7 @@ export interface Supervisor {
   counts(): Counts;
 }
 export type Counts = Record<"running" | "slots" | "started", number> &
-  Record<"succeeded" | "failed" | "canceled" | "interrupted" | "unreported", number>;
+  Record<Outcome["kind"] | "unreported", number>;
 
 type SupervisorOptions = {
   slots: number;
@@ -50,6 +50,8 @@ class AttemptSupervisor implements Supervisor {
     failed: 0,
     canceled: 0,
     interrupted: 0,
+    stopped: 0,
+    asked: 0,
     unreported: 0,
   };
   #assignments: Assignment[] = [];

@@ -1,7 +1,7 @@
 import type { JobState } from "../protocol/job.js";
 import { OUTBOX_AGE_MS_MAX } from "../protocol/limits.js";
 import type { Invariant, Violation } from "../protocol/selfAudit.js";
-import { isHeld, isTerminal, rowOf } from "./lifecycle.js";
+import { isAsking, isHeld, isTerminal, rowOf } from "./lifecycle.js";
 
 /**
  * What must hold, checked over rows that were read in one transaction. No ctx and no clock: the cron,
@@ -48,6 +48,8 @@ export type SeenJob = {
   /** The event numbered events - 1; and whether there is one numbered events. */
   lastEvent: null | { to: string };
   hasLaterEvent: boolean;
+  /** Questions of its runs that wait for a person. */
+  openQuestions: number;
   hasPrompt: boolean;
   /** Of the executor that holds it. */
   executor: null | { presence: string; hasLease: boolean };
@@ -60,6 +62,10 @@ export function checkJob(job: SeenJob, now: number): Violation[] {
     checkHolding(job, found);
     checkFields(job, found);
     checkTimeline(job, found);
+    if (job.openQuestions !== (isAsking(job.state) ? 1 : 0)) {
+      const row = rowOf(job.state, job.isCancelRequested);
+      found("questionsOpen", `It is ${row} and has ${job.openQuestions} open questions.`);
+    }
     if (!job.hasPrompt) found("referencesHold", "Its prompt is gone.");
     if (job.charged + job.interruptions > job.attempt) {
       found(
@@ -139,7 +145,8 @@ function checkFields(job: SeenJob, found: Found): void {
   if (state.kind === "pending" && !job.isReady) {
     found("stateHasItsFields", "It is pending without a place in the queue.");
   }
-  if ((isHeld(state) || state.kind === "backoff") && job.deadlineAt === undefined) {
+  const mustEnd = isHeld(state) || state.kind === "backoff" || isAsking(state);
+  if (mustEnd && job.deadlineAt === undefined) {
     found("stateHasItsFields", `It is ${state.kind} without a deadline.`);
   }
 }

@@ -2,12 +2,13 @@ import type { JobState, JobStateKind } from "../protocol/job.js";
 import { JOB_STATE_KINDS } from "../protocol/job.js";
 
 /**
- * The life of a job: one table, states × events. Two states have a row more. A running job that was
+ * The life of a job: one table, states × events. Two states have rows more. A running job that was
  * asked to cancel is in the row `canceling`: whatever its attempt still reports, it ends canceled. A
- * job that waits for approval is in the row `held`: no clock and no other job lets it go.
+ * job that waits for approval is in the row `held`: no clock and no other job lets it go. One whose
+ * run asks a person is in the row `asking`: only an answer, of a person or of its deadline, lets it go.
  */
-export const ROWS = [...JOB_STATE_KINDS, "held", "canceling"] as const;
-export type Row = JobStateKind | "held" | "canceling";
+export const ROWS = [...JOB_STATE_KINDS, "held", "asking", "canceling"] as const;
+export type Row = JobStateKind | "held" | "asking" | "canceling";
 
 export const EVENT_KINDS = [
   /** The dispatcher gave it a slot. */
@@ -27,6 +28,12 @@ export const EVENT_KINDS = [
   "interrupt",
   /** The backend took the attempt back. */
   "expire",
+  /** A person had the run end early; what it did is kept. */
+  "stop",
+  /** The run waits for a person's word on a call: the attempt ends, its slot is free. */
+  "ask",
+  /** A person answered, or the time for it is over. */
+  "answer",
   /** What it waited for is there: the end of a backoff, its time, its dependencies, room for its key. */
   "wake",
   /** The dispatcher met a rule that keeps the job from running: it leaves the queue. */
@@ -76,6 +83,9 @@ const refuseAll: Record<EventKind, Cell> = {
   fail: "refuse",
   interrupt: "refuse",
   expire: "refuse",
+  stop: "refuse",
+  ask: "refuse",
+  answer: "refuse",
   wake: "refuse",
   park: "refuse",
   hold: "refuse",
@@ -106,6 +116,7 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
     cancel: move("canceled"),
   },
   held: { ...refuseAll, hold: "keep", release: move("admit"), cancel: move("canceled") },
+  asking: { ...refuseAll, answer: move("admit"), cancel: move("canceled") },
   assigned: {
     ...refuseAll,
     start: move("running"),
@@ -125,6 +136,8 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
     fail: end("decide"),
     interrupt: end("decide"),
     expire: end("decide"),
+    stop: end("canceled"),
+    ask: end("asking"),
     requeue: end("decide"),
     cancel: move("canceling"),
   },
@@ -137,6 +150,8 @@ export const TABLE: Record<Row, Record<EventKind, Cell>> = {
     fail: end("canceled"),
     interrupt: end("canceled"),
     expire: end("canceled"),
+    stop: end("canceled"),
+    ask: end("canceled"),
     cancel: "keep",
     canceled: end("canceled"),
   },
@@ -161,12 +176,19 @@ export function step(row: Row, event: EventKind): Cell {
 /** The row a job is in. */
 export function rowOf(state: JobState, isCancelRequested: boolean): Row {
   if (state.kind === "running" && isCancelRequested) return "canceling";
-  return state.kind === "waiting" && state.reason === "approval" ? "held" : state.kind;
+  if (state.kind !== "waiting") return state.kind;
+  if (isAsking(state)) return "asking";
+  return state.reason === "approval" ? "held" : "waiting";
 }
 
 /** Whether the job holds a slot of an executor. */
 export function isHeld(state: JobState): state is Extract<JobState, { executorId: unknown }> {
   return state.kind === "assigned" || state.kind === "running";
+}
+
+/** Whether the job waits for a person's answer to its run. */
+export function isAsking(state: JobState): boolean {
+  return state.kind === "waiting" && state.reason === "answer";
 }
 
 export function isTerminal(kind: Row): boolean {

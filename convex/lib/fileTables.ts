@@ -6,11 +6,12 @@ import { artifactKind } from "../protocol/artifact.js";
 export const fileTables = {
   /**
    * How far a job has come, at most one row a job. Written by model/checkpoints with each checkpoint of
-   * the running attempt, apart from the job: nobody's list re-runs. Deleted when the job ends.
+   * the running attempt, apart from the job: nobody's list re-runs. A follow-up takes it over; else it is
+   * deleted some days after the job's end.
    */
   checkpoints: defineTable({
     jobId: v.id("jobs"),
-    /** Attempt that made the latest one, and its number there. */
+    /** Attempt that made the latest one, and its number there; 0: an attempt of the job followed up. */
     attempt: v.number(),
     seq: v.number(),
     sessionId: v.string(),
@@ -25,6 +26,8 @@ export const fileTables = {
     nextIndex: v.number(),
     /** Attempts it was offered to. */
     offers: v.number(),
+    /** The call of a tool that the conversation stands at. */
+    deferred: v.optional(v.string()),
   }).index("by_job", ["jobId"]),
 
   /** The files of a checkpoint. Written by model/checkpoints; superseded ones are deleted with their file. */

@@ -1,7 +1,7 @@
 import { internal } from "../_generated/api.js";
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
-import { isHeld, isTerminal } from "../domain/lifecycle.js";
+import { isAsking, isHeld, isTerminal } from "../domain/lifecycle.js";
 import { isInPlay } from "../domain/waiting.js";
 import * as Clock from "../lib/clock.js";
 import type { JobState } from "../protocol/job.js";
@@ -11,6 +11,8 @@ import * as Checkpoints from "./checkpoints.js";
 import * as Controls from "./controls.js";
 import * as Dependencies from "./dependencies.js";
 import * as Gates from "./gates.js";
+import * as Questions from "./questions.js";
+import * as Steering from "./steering.js";
 import { transit } from "./transitions.js";
 
 /**
@@ -31,10 +33,19 @@ export async function apply(
     }
   }
   if (!isTerminal(job.state.kind) && isTerminal(state.kind)) {
-    if (job.attempt > 0) await Checkpoints.drop(ctx, job._id);
+    if (job.attempt > 0) await Checkpoints.keep(ctx, job._id);
+    await endTalk(ctx, job);
     await settleDependents(ctx, job._id, state.kind === "succeeded");
   }
+  // Another go begins at the beginning.
+  if (happening.event.kind === "retry" && job.attempt > 0) await Checkpoints.drop(ctx, job._id);
   return state;
+}
+
+/** What people and the job's runs still had to say to each other comes to its end with the job. */
+async function endTalk(ctx: MutationCtx, job: Doc<"jobs">): Promise<void> {
+  await Steering.close(ctx, job);
+  if (isAsking(job.state)) await Questions.close(ctx, job._id, "withdrawn");
 }
 
 /**
@@ -116,6 +127,7 @@ async function settleDependent(
   switch (policy) {
     case "cancel":
       await transit(ctx, job, { event: { kind: "cancel", message }, actor });
+      await endTalk(ctx, job);
       await ctx.scheduler.runAfter(0, internal.queue.goOnSettling, {
         on: job._id,
         isSuccess: false,

@@ -17,12 +17,13 @@ export type SlotAfter = "free" | "owed" | "gone";
 /** What happens to a job, with what the event brings along. */
 export type JobEvent =
   | ({ kind: "assign"; means?: Attempts.Means } & Taken)
-  | Plain<"start" | "wake" | "cancel" | "retry" | "hold" | "release" | "requeue">
+  | Plain<"start" | "wake" | "cancel" | "retry" | "hold" | "release" | "requeue" | "answer">
   | { kind: "snooze"; until: number }
   | ({ kind: "park" } & Parking)
   | { kind: "phase"; phase: Phase; commit?: string; spawnedAt?: number }
   | { kind: "resume" | "startOver"; message: string; resumption: Resumption }
-  | { kind: "succeed"; report: AttemptReport }
+  | { kind: "succeed" | "stop"; report: AttemptReport }
+  | { kind: "ask"; message: string; until: number; report: AttemptReport }
   | Ending<"fail">
   | Ending<"interrupt">
   | Ending<"expire">
@@ -41,8 +42,8 @@ type Ending<Kind> = {
 /** A gate to wait at, why, and when it opens, where that is known. */
 export type Parking = { reason: WaitReason; gate: string; until?: number };
 
-const ENDING = ["succeed", "fail", "interrupt", "expire", "canceled", "cancel", "requeue"] as const;
-const OTHER = ["succeed", "fail", "interrupt", "expire", "canceled"] as const;
+const OTHER = ["succeed", "stop", "ask", "fail", "interrupt", "expire", "canceled"] as const;
+const ENDING = [...OTHER, "cancel", "requeue"] as const;
 /** Events with which an attempt may end. */
 export type EndEvent = Extract<JobEvent, { kind: (typeof ENDING)[number] }>;
 /** Events that may leave the attempt, if there is one, as it is. */

@@ -3,17 +3,26 @@ import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "../_generated/server.js";
 import { bytesOf, checkCheckpoint } from "../domain/checkpoint.js";
 import { POLICIES } from "../domain/retry.js";
+import { answerMessage } from "../domain/steering.js";
 import * as Clock from "../lib/clock.js";
 import { accept } from "../lib/errors.js";
-import type { Checkpoint, CheckpointView, Resume, StoredPart } from "../protocol/checkpoint.js";
+import type {
+  Checkpoint,
+  CheckpointView,
+  GoOn,
+  Resume,
+  StoredPart,
+} from "../protocol/checkpoint.js";
 import {
   CHECKPOINT_CLEAR_BATCH,
   CHECKPOINT_OFFERS_MAX,
   CHECKPOINT_TRANSCRIPT_PARTS_MAX,
   CHECKPOINT_TREE_PARTS_MAX,
+  SESSION_KEPT_MS,
 } from "../protocol/limits.js";
 import * as Attempts from "./attempts.js";
 import * as Files from "./files.js";
+import * as Questions from "./questions.js";
 
 /**
  * Keeps a checkpoint of the attempt that holds the job; what it supersedes is deleted in the same
@@ -33,6 +42,7 @@ export async function attach(ctx: MutationCtx, job: Doc<"jobs">, given: Checkpoi
   const added = bytesOf(fresh);
   const { bytes, uploadedBytes, nextIndex: first } = kept ?? NOTHING;
   const checkpointId = await save(ctx, kept, {
+    deferred: undefined,
     ...facts,
     jobId: job._id,
     attempt: job.attempt,
@@ -51,12 +61,16 @@ const NOTHING = { bytes: 0, uploadedBytes: 0, nextIndex: 0 };
 async function save(
   ctx: MutationCtx,
   kept: Doc<"checkpoints"> | null,
-  row: Omit<Doc<"checkpoints">, "_id" | "_creationTime">,
+  { deferred, ...row }: Saved,
 ): Promise<Id<"checkpoints">> {
-  if (kept === null) return ctx.db.insert("checkpoints", row);
-  await ctx.db.patch("checkpoints", kept._id, row);
+  const standing = deferred === undefined ? {} : { deferred };
+  if (kept === null) return ctx.db.insert("checkpoints", { ...row, ...standing });
+  await ctx.db.patch("checkpoints", kept._id, { ...row, deferred });
   return kept._id;
 }
+type Saved = Omit<Doc<"checkpoints">, "_id" | "_creationTime" | "deferred"> & {
+  deferred: string | undefined;
+};
 
 /**
  * What the job's new attempt may go on from; null where there is nothing, where the reason that ended
@@ -65,13 +79,12 @@ async function save(
 export async function offer(
   ctx: MutationCtx,
   job: Doc<"jobs">,
-  isFirstAsk: boolean,
-): Promise<Resume | null> {
+  { isFirstAsk, prompt }: { isFirstAsk: boolean; prompt: string },
+): Promise<{ resume: Resume; at: number } | null> {
   const kept = await find(ctx, job._id);
   if (kept === null || kept.attempt >= job.attempt) return null;
-  const before = await Attempts.lastEnded(ctx, job._id);
-  const reason = before?.end?.reason;
-  if (reason === undefined || !POLICIES[reason].resumes) return null;
+  const reason = (await Attempts.lastEnded(ctx, job._id))?.end?.reason;
+  if (reason !== undefined && !POLICIES[reason].resumes) return null;
   const offers = kept.offers + (isFirstAsk ? 1 : 0);
   if (isFirstAsk) await ctx.db.patch("checkpoints", kept._id, { offers });
   if (offers > CHECKPOINT_OFFERS_MAX) return null;
@@ -79,7 +92,63 @@ export async function offer(
   const tree = await Files.offer(ctx, await parts(ctx, kept._id, "tree"));
   if (transcript === null || tree === null) return null;
   const { attempt, seq, turns, sessionId, cwd, commit } = kept;
-  return { attempt, seq, turns, sessionId, cwd, commit, transcript, tree };
+  const goOn: GoOn =
+    attempt === FOLLOWED
+      ? { kind: "message", text: prompt }
+      : await goOnWithin(ctx, job._id, kept.deferred);
+  const resume = { goOn, attempt, seq, turns, sessionId, cwd, commit, transcript, tree };
+  return { resume, at: kept.at - kept.ms };
+}
+
+/** How a conversation of the job itself goes on: with the turn it is in, or with the answer it waits for. */
+async function goOnWithin(
+  ctx: QueryCtx,
+  jobId: Id<"jobs">,
+  toolUseId: string | undefined,
+): Promise<GoOn> {
+  if (toolUseId === undefined) return { kind: "turn" };
+  const question = await Questions.find(ctx, jobId, toolUseId);
+  const { state = "expired", text } = question ?? {};
+  const isAllowed = state === "allowed";
+  return { kind: "answer", toolUseId, isAllowed, message: answerMessage(state, text) };
+}
+
+/** In the place of an attempt: one of the job that was followed up. */
+const FOLLOWED = 0;
+
+/** Whether an ended job's session is kept, so that it can be followed up. */
+export async function isKept(ctx: QueryCtx, jobId: Id<"jobs">): Promise<boolean> {
+  return (await find(ctx, jobId)) !== null;
+}
+
+/** Hands an ended job's checkpoint on to the job that follows it up: the session goes on there alone. */
+export async function handOn(ctx: MutationCtx, from: Id<"jobs">, to: Id<"jobs">): Promise<void> {
+  const kept = await find(ctx, from);
+  if (kept === null) throw new Error(`Job ${from} has no checkpoint to hand on`);
+  const anew = { attempt: FOLLOWED, offers: 0, uploadedBytes: 0, deferred: undefined };
+  await ctx.db.patch("checkpoints", kept._id, { jobId: to, ...anew });
+}
+
+/** Keeps an ended job's checkpoint for a follow-up, for some days. */
+export async function keep(ctx: MutationCtx, jobId: Id<"jobs">): Promise<void> {
+  const kept = await find(ctx, jobId);
+  if (kept === null) return;
+  const { _id: checkpointId } = kept;
+  await ctx.scheduler.runAfter(SESSION_KEPT_MS, internal.checkpoints.expire, {
+    checkpointId,
+    jobId,
+  });
+}
+
+/** Forgets the checkpoint of a job that has ended long enough ago; one that was handed on stays. */
+export async function expire(
+  ctx: MutationCtx,
+  { checkpointId, jobId }: { checkpointId: Id<"checkpoints">; jobId: Id<"jobs"> },
+): Promise<void> {
+  const kept = await ctx.db.get("checkpoints", checkpointId);
+  const job = await ctx.db.get("jobs", jobId);
+  if (kept?.jobId !== jobId || job === null || !("endedAt" in job.state)) return;
+  if (job.state.endedAt + SESSION_KEPT_MS <= Clock.now()) await drop(ctx, jobId);
 }
 
 /** Forgets a job's checkpoint; its files go in steps. */

@@ -2,6 +2,7 @@ import { internal } from "../_generated/api.js";
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import * as Lease from "../domain/lease.js";
+import { isAsking } from "../domain/lifecycle.js";
 import { messageOf } from "../lib/errors.js";
 import { QUARANTINE_MS } from "../protocol/limits.js";
 import { apply } from "./apply.js";
@@ -10,6 +11,7 @@ import type { JobEvent } from "./change.js";
 import * as Executors from "./executors.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
+import * as Questions from "./questions.js";
 
 /**
  * Takes back what an executor holds if its lease has run out by now, by a point read. Each attempt is
@@ -51,6 +53,7 @@ export async function expireAttempt(
 export async function actOnJob(ctx: MutationCtx, jobId: Id<"jobs">, now: number): Promise<boolean> {
   const job = await ctx.db.get("jobs", jobId);
   if (job?.deadlineAt === undefined || job.deadlineAt > now) return false;
+  if (isAsking(job.state)) await Questions.close(ctx, jobId, "expired");
   await apply(ctx, job, { event: eventOf(job), actor: "timer" });
   return true;
 }
@@ -95,8 +98,11 @@ export async function quarantineJob(ctx: MutationCtx, jobId: Id<"jobs">, now: nu
 function eventOf(job: Doc<"jobs">): JobEvent {
   const { state } = job;
   switch (state.kind) {
-    case "backoff":
     case "waiting":
+      return isAsking(state)
+        ? { kind: "answer", message: "nobody answered in time: refused" }
+        : { kind: "wake" };
+    case "backoff":
       return { kind: "wake" };
     case "assigned":
       return { kind: "expire", reason: "notStarted", slot: "free" };

@@ -29,7 +29,7 @@ export async function endAttempt(
 ): Promise<Next> {
   const ending = endingOf(job, event, to === "canceled");
   const policy = ending.reason === undefined ? undefined : Retry.POLICIES[ending.reason];
-  const isCharged = to === "decide" && policy !== undefined ? policy.charged : to === "succeeded";
+  const isCharged = to === "decide" ? policy?.charged === true : to === "succeeded";
   const { report } = ending;
   const { spent, spend } = await Spending.end(ctx, job, { report, at });
   await Attempts.close(ctx, job, {
@@ -48,6 +48,9 @@ export async function endAttempt(
   await Credentials.release(ctx, job);
   const after = { ...job, spent: Budget.sum(job.spent ?? Budget.NOTHING, spent) };
   const counted = { token: job.token + 1, spent: after.spent };
+  if (event.kind === "ask" && to === "asking") {
+    return { to, patch: { ...asking(ctx, job, { at, until: event.until }), ...counted } };
+  }
   if (to !== "decide" || ending.reason === undefined) {
     const kind = to === "succeeded" ? "succeeded" : "canceled";
     const charged = job.charged + (isCharged ? 1 : 0);
@@ -56,6 +59,15 @@ export async function endAttempt(
   const { reason, parking } = ending;
   const next = decide(ctx, after, { reason, parking, isCharged, at });
   return { ...next, patch: { ...next.patch, ...counted } };
+}
+
+/** Waits for a person, or until the question's deadline. */
+function asking(
+  ctx: MutationCtx,
+  { asked = 0 }: Doc<"jobs">,
+  { at, until }: { at: number; until: number },
+) {
+  return { ...waiting(ctx, { reason: "answer", since: at, until }), asked: asked + 1 };
 }
 
 function decide(
@@ -122,6 +134,10 @@ function attemptEnding(job: Doc<"jobs">, event: EndEvent): EndingOf {
   switch (event.kind) {
     case "succeed":
       return { kind: "succeeded", slot: "free", isByExecutor: true, report: event.report };
+    case "stop":
+      return { kind: "canceled", slot: "free", isByExecutor: true, report: event.report };
+    case "ask":
+      return { ...event, kind: "interrupted", slot: "free", isByExecutor: true };
     case "fail":
     case "interrupt":
     case "expire":

@@ -15,6 +15,7 @@ import * as Executors from "./executors.js";
 import * as Gates from "./gates.js";
 import * as Lines from "./lines.js";
 import * as Places from "./places.js";
+import * as Questions from "./questions.js";
 import * as Slots from "./slots.js";
 
 /**
@@ -119,6 +120,8 @@ async function waitingRule(
       const message = `It comes after ${job.unmet ?? 0} jobs that have not ended.`;
       return { rule: reason, message, blockedBy: blockedBy.slice(0, BLOCKERS_MAX) };
     }
+    case "answer":
+      return answerRule(ctx, job, until);
     case "approval":
       return { rule: reason, message: "It is held: somebody must release it." };
     case "concurrency":
@@ -129,6 +132,21 @@ async function waitingRule(
     case "credential":
       return credentialRule(ctx);
   }
+}
+
+/** A person is asked: about what, and until when. */
+async function answerRule(
+  ctx: QueryCtx,
+  job: Doc<"jobs">,
+  until: number | undefined,
+): Promise<Rule> {
+  const question = await Questions.openOf(ctx, job._id);
+  const what = question === null ? "a call" : `a call of ${question.tool}`;
+  return {
+    rule: "answer",
+    message: `Its run waits for an operator to allow or refuse ${what}; refused if nobody answers in time.`,
+    ...(until === undefined ? {} : { until }),
+  };
 }
 
 async function gateRule(

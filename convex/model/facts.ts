@@ -21,7 +21,11 @@ export type Piece = {
 /** Rows of the table of transitions in which an attempt is under way. */
 const HELD: readonly string[] = ["assigned", "running", "canceling"];
 /** Rows of that table that are no state of their own. */
-const STATE_OF_ROW: Record<string, string> = { canceling: "running", held: "waiting" };
+const STATE_OF_ROW: Record<string, string> = {
+  canceling: "running",
+  held: "waiting",
+  asking: "waiting",
+};
 const TERMINAL = ["succeeded", "failed", "canceled"] as const;
 
 /**

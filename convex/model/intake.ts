@@ -32,6 +32,8 @@ export type Submission = {
   onDependencyFailure: DependencyPolicy;
   idempotency: { key: string; windowMs: number } | undefined;
   origin: string | undefined;
+  /** What to check out instead of what the ref names now. */
+  commit?: string | undefined;
 };
 
 /** Puts a job into the queue, or finds the one submitted before under the same key. */
@@ -56,6 +58,7 @@ export async function put(
     promptId: await ctx.db.insert("prompts", { text: prompt }),
     title: titleOf(prompt),
     ...defined({ idempotencyKey: submission.idempotency?.key, concurrencyKey, runAt, origin }),
+    ...defined({ commit: submission.commit }),
     ...(unmet === 0 ? {} : { unmet, onDependencyFailure: submission.onDependencyFailure }),
     ...defined(more),
     attempt,

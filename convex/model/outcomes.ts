@@ -2,10 +2,12 @@ import type { Doc } from "../_generated/dataModel.js";
 import type { MutationCtx } from "../_generated/server.js";
 import type { AttemptReport, Outcome, Phase } from "../protocol/job.js";
 import { PHASES } from "../protocol/job.js";
+import type { AskedCall } from "../protocol/steering.js";
 import * as Attempts from "./attempts.js";
 import * as Executors from "./executors.js";
 import { apply } from "./apply.js";
 import type { JobEvent, Parking } from "./change.js";
+import * as Questions from "./questions.js";
 import * as Spending from "./spending.js";
 import * as UsageLimits from "./usageLimits.js";
 
@@ -40,14 +42,38 @@ export async function finish(
   if (isOwnFault || (outcome.kind === "failed" && outcome.reason !== "cliAuth")) {
     await Executors.blame(ctx, executor, outcome.reason);
   }
-  const event = eventOf(outcome, report, parking);
+  const event =
+    outcome.kind === "asked"
+      ? await ask(ctx, job, { call: outcome.call, report })
+      : eventOf(outcome, report, parking);
   await apply(ctx, job, { event, actor: Executors.actorOf(executor) });
 }
 
-function eventOf(outcome: Outcome, report: AttemptReport, parking: Parking | undefined): JobEvent {
+/** The run put a call off: it becomes a question, unless the job is to end or has asked too often. */
+async function ask(
+  ctx: MutationCtx,
+  job: Doc<"jobs">,
+  { call, report }: { call: AskedCall; report: AttemptReport },
+): Promise<JobEvent> {
+  if (!Questions.mayAsk(job)) {
+    const message = "The run asked more often than a job may, and was not to ask again.";
+    return { kind: "fail", slot: "free", reason: "internal", message, report };
+  }
+  const isCanceling = job.cancelRequestedAt !== undefined;
+  const until = isCanceling ? 0 : await Questions.open(ctx, job, call);
+  return { kind: "ask", message: `asks for ${call.tool.slice(0, 100)}`, until, report };
+}
+
+function eventOf(
+  outcome: Exclude<Outcome, { kind: "asked" }>,
+  report: AttemptReport,
+  parking: Parking | undefined,
+): JobEvent {
   switch (outcome.kind) {
     case "succeeded":
       return { kind: "succeed", report };
+    case "stopped":
+      return { kind: "stop", report };
     case "failed": {
       const { reason, message } = outcome;
       const waiting = parking === undefined ? {} : { parking };

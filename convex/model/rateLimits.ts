@@ -34,6 +34,8 @@ const LIMITS = {
   tokensOfHolder: perMinute(240, 120),
   /** Jobs that a person submits by himself or with his keys; a batch counts each of its jobs. */
   jobsOfAccount: perMinute(600, 1_200),
+  /** What a person says to runs, and answers them. */
+  commandsOfAccount: perMinute(120, 120),
   /** Operations that touch many jobs in the background. */
   operationsOfAccount: perMinute(60, 60),
   /** Pages of the audit, read whole. */

@@ -21,6 +21,8 @@ import type {
 import * as Artifacts from "./artifacts.js";
 import * as Batches from "./batches.js";
 import * as Checkpoints from "./checkpoints.js";
+import * as Questions from "./questions.js";
+import * as Steering from "./steering.js";
 import * as Dependencies from "./dependencies.js";
 import * as Expired from "./expired.js";
 import { older } from "./older.js";
@@ -241,6 +243,8 @@ async function removeJob(ctx: MutationCtx, job: Doc<"jobs">, count: Count): Prom
   if (artifacts > 0) count("artifacts", artifacts);
   if (artifacts === PRUNE_CHUNKS) return false;
   await Checkpoints.drop(ctx, job._id);
+  await Steering.remove(ctx, job);
+  await Questions.remove(ctx, job);
   const attempts = await ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", job._id))

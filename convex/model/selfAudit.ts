@@ -20,6 +20,7 @@ import * as Dependencies from "./dependencies.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
 import * as Outbox from "./outbox.js";
+import * as Questions from "./questions.js";
 import * as Recount from "./recount.js";
 import * as Slots from "./slots.js";
 
@@ -303,6 +304,7 @@ async function see(
     ],
     lastEvent: lastEvent?.seq === events - 1 ? { to: lastEvent.to } : null,
     hasLaterEvent: laterEvent !== undefined,
+    openQuestions: job.asked === undefined ? 0 : await Questions.countOpen(ctx, _id),
     hasPrompt: (await ctx.db.get("prompts", job.promptId)) !== null,
     executor:
       executor === null ? null : { presence: executor.presence, hasLease: leases.length > 0 },

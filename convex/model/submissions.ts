@@ -3,6 +3,7 @@ import type { MutationCtx } from "../_generated/server.js";
 import { checkPatterns } from "../domain/artifact.js";
 import { checkLabels } from "../domain/labels.js";
 import { parseRef, parseRepository } from "../domain/repository.js";
+import { checkApproval } from "../domain/steering.js";
 import {
   checkConcurrencyKey,
   checkIdempotencyKey,
@@ -89,12 +90,14 @@ function specOf(typed: Typed): JobSpec {
   };
   const patterns = accept(checkPatterns(typed.artifacts ?? []));
   const outputSchema = accept(checkOutputSchema(typed.outputSchema));
+  const approval = accept(checkApproval(typed.approval));
   return {
     repository: accept(parseRepository(typed.repository, allowed)),
     ref: accept(parseRef(typed.ref)),
     limits: accept(checkLimits(typed.limits ?? {})),
     ...(patterns.length === 0 ? {} : { artifacts: patterns }),
     ...(outputSchema === undefined ? {} : { outputSchema }),
+    ...(approval === undefined ? {} : { approval }),
   };
 }
 

@@ -90,33 +90,42 @@ async function advance(ctx: MutationCtx, job: Doc<"jobs">, { event, to, at }: St
     case "startOver":
       return resumption(job, event);
     case "cancel":
-      return to === "canceling"
-        ? {
-            to,
-            patch: { cancelRequestedAt: at, deadlineAt: Lease.cancelDeadline(at, job.deadlineAt) },
-          }
-        : { to: "canceled", patch: { ...atRest, state: { kind: "canceled", endedAt: at } } };
-    case "wake":
-    case "release":
-    case "requeue":
-    case "retry":
-      return enter(ctx, job, { event, at });
+      return cancel(job, to, at);
     case "park":
     case "hold":
     case "snooze":
       return stepAside(ctx, event, at);
+    case "wake":
+    case "release":
+    case "answer":
+    case "requeue":
+    case "retry":
+      return enter(ctx, job, { event, at });
   }
+}
+
+/** A run is asked to end; anything else ends here. */
+function cancel(job: Doc<"jobs">, to: Target, at: number): Next {
+  if (to === "canceling") {
+    const deadlineAt = Lease.cancelDeadline(at, job.deadlineAt);
+    return { to, patch: { cancelRequestedAt: at, deadlineAt } };
+  }
+  return { to: "canceled", patch: { ...atRest, state: { kind: "canceled", endedAt: at } } };
 }
 
 /** Events that let a job into the queue, as far as the rules do. */
 async function enter(
   ctx: MutationCtx,
   job: Doc<"jobs">,
-  { event, at }: { event: { kind: "wake" | "release" | "requeue" | "retry" }; at: number },
+  {
+    event,
+    at,
+  }: { event: { kind: "wake" | "release" | "answer" | "requeue" | "retry" }; at: number },
 ): Promise<Next> {
   switch (event.kind) {
     case "wake":
     case "release":
+    case "answer":
       return Admission.enter(ctx, job, at);
     case "requeue": {
       const next = await Admission.enter(ctx, { ...job, runAt: 0 }, at);

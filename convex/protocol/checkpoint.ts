@@ -37,11 +37,30 @@ export const checkpoint = v.object({
   tree: v.union(v.null(), v.array(storedPart)),
   /** How long it took to make and to upload. */
   ms: v.number(),
+  /** The conversation stands at this call of a tool, which waits for a person. */
+  deferred: v.optional(v.string()),
 });
 export type Checkpoint = Infer<typeof checkpoint>;
 
+/** How a conversation goes on that was put back. */
+export const goOn = v.union(
+  /** It was cut off in a turn, which goes on by itself. */
+  v.object({ kind: v.literal("turn") }),
+  /** It had ended: a person says more. */
+  v.object({ kind: v.literal("message"), text: v.string() }),
+  /** It stands at a call of a tool; this is the person's word on it, or the deadline's. */
+  v.object({
+    kind: v.literal("answer"),
+    toolUseId: v.string(),
+    isAllowed: v.boolean(),
+    message: v.string(),
+  }),
+);
+export type GoOn = Infer<typeof goOn>;
+
 /** What a new attempt goes on from. */
 export const resume = v.object({
+  goOn,
   /** The attempt that made it, and its number there. */
   attempt: v.number(),
   seq: v.number(),

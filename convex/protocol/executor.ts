@@ -39,6 +39,8 @@ export const assignment = v.object({
   started: v.boolean(),
   /** The job was asked to cancel: stop it, then finish with outcome canceled. */
   cancelRequested: v.boolean(),
+  /** Commands that people gave the job so far; one more than known: `steering:take` has it. */
+  steered: v.optional(v.number()),
   /** It has crossed a line of spending: stop it, then finish with that as the reason it failed. */
   stop: v.optional(stop),
 });
@@ -60,6 +62,8 @@ export const work = v.object({
   artifacts: v.optional(v.array(v.string())),
   /** What the run must hand out besides its result: JSON Schema as text. */
   outputSchema: v.optional(v.string()),
+  /** Calls of tools that wait for a person; `isExhausted`: they are refused instead, it asked too often. */
+  approval: v.optional(v.object({ tools: v.array(v.string()), isExhausted: v.boolean() })),
   /** Somebody must know what it costs while it runs: tell with `executors:meter`. */
   isMetered: v.optional(v.boolean()),
 });

@@ -1,5 +1,6 @@
 import { type Infer, v } from "convex/values";
 import { usageLimit, usageWindow } from "./credential.js";
+import { approval, askedCall } from "./steering.js";
 
 /** Where a job's code comes from. `local` is allowed only where the deployment says so. */
 export const repository = v.union(
@@ -33,6 +34,8 @@ export const jobSpec = v.object({
   artifacts: v.optional(v.array(v.string())),
   /** JSON Schema of what the run must hand out besides its result, as text. */
   outputSchema: v.optional(v.string()),
+  /** Calls of tools that wait for a person; absent: none does. */
+  approval: v.optional(approval),
 });
 export type JobSpec = Infer<typeof jobSpec>;
 
@@ -97,6 +100,8 @@ export const WAIT_REASONS = [
   "approval",
   /** Its concurrency key or its submitter was paused. */
   "paused",
+  /** Its run asks whether a tool may be called: a person's answer, or the deadline, lets it go on. */
+  "answer",
 ] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
 export const waitReason = v.union(...WAIT_REASONS.map((r) => v.literal(r)));
@@ -235,5 +240,9 @@ export const outcome = v.union(
   v.object({ kind: v.literal("canceled") }),
   /** Ended by the executor's own shutdown: not counted against the job. */
   v.object({ kind: v.literal("interrupted"), reason: v.literal("shutdown") }),
+  /** A person had the run end early: what it did until then is kept. */
+  v.object({ kind: v.literal("stopped") }),
+  /** The run put a call off until a person answers. */
+  v.object({ kind: v.literal("asked"), call: askedCall }),
 );
 export type Outcome = Infer<typeof outcome>;

@@ -173,6 +173,29 @@ export const ARTIFACT_NAME_CHARS_MAX = 400;
 export const ARTIFACT_PATTERNS_MAX = 20;
 export const ARTIFACT_PATTERN_CHARS_MAX = 200;
 
+// -- steering and approvals --
+/** Characters of what a person says to a run, or with an answer. */
+export const STEERING_CHARS_MAX = 16_384;
+/** Commands to one job: its executor reads them all. */
+export const STEERING_PER_JOB_MAX = 100;
+/** What a run took up so shortly before a checkpoint may not be in it: it is said again. */
+export const CHECKPOINT_SLACK_MS = 5_000;
+/** Calls of tools that one job may ask about; more are refused without asking. */
+export const QUESTIONS_PER_JOB_MAX = 50;
+/** Open questions that one list shows. */
+export const QUESTIONS_SHOWN_MAX = 100;
+export const QUESTION_INPUT_CHARS_MAX = 8_000;
+/** Characters of a tool's name, or of the id of its call. */
+export const TOOL_CHARS_MAX = 200;
+export const APPROVAL_TOOLS_MAX = 20;
+export const APPROVAL_TOOL_CHARS_MAX = 200;
+/** How long a question waits for its answer. */
+export const APPROVAL_MS_DEFAULT = 24 * 60 * 60_000;
+export const APPROVAL_MS_MIN = 1_000;
+export const APPROVAL_MS_MAX = 30 * 24 * 60 * 60_000;
+/** How long an ended job's session can be followed up. */
+export const SESSION_KEPT_MS = 3 * 24 * 60 * 60_000;
+
 // -- outcomes --
 export const RESULT_CHARS_MAX = 100_000;
 /** Denied calls of tools that a report names, and characters of each. */

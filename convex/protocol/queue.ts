@@ -1,4 +1,5 @@
 import { type Infer, v } from "convex/values";
+import { approval } from "./steering.js";
 import { dependencyPolicy, jobLimits, jobState, waitReason } from "./job.js";
 
 // -- submissions --
@@ -18,6 +19,8 @@ const options = {
   artifacts: v.optional(v.array(v.string())),
   /** JSON Schema, as text, of what the run must hand out: without that it is no success. */
   outputSchema: v.optional(v.string()),
+  /** Calls of tools that wait for a person; left out, none does. */
+  approval: v.optional(approval),
 };
 
 /** A submission without what belongs to one occasion (time, dependencies, idempotency key). */

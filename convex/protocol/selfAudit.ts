@@ -22,6 +22,8 @@ export const INVARIANTS = {
   timerArmed: "The timer fires no later than the first deadline, and has not missed it.",
   deadlineKept: "No deadline or lease is long overdue.",
   outboxMoves: "No message waits in the outbox longer than its limit.",
+  questionsOpen:
+    "A job waits for an answer while one question of it is open, and at no other time.",
   referencesHold: "What a job refers to is there.",
   reservationsInFlight:
     "What a budget has set aside is the sum of its reservations, each of an attempt under way.",

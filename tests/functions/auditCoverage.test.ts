@@ -4,8 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
 import type { Doc, Id } from "../../convex/_generated/dataModel.js";
 import { permissions, publicFunctions } from "./publicFunctions.js";
-import { claimsOf, signer } from "./signer.js";
-import { failed, finish, registration, started, START, World } from "./world.js";
+import { failed, finish, started, START, World } from "./world.js";
 
 let world: World;
 beforeEach(async () => {
@@ -62,6 +61,12 @@ async function aJob(state: "pending" | "held" | "failed" | "assigned") {
   const executor = await world.executor("box", 1);
   if (state === "failed") await finish(executor, await started(executor), failed("cliError"));
   return { jobId };
+}
+
+async function aRun() {
+  const one = await aJob("pending");
+  await started(await world.executor("box", 1));
+  return one;
 }
 
 async function anExecutor() {
@@ -163,6 +168,17 @@ const recipes: Record<string, Recipe> = {
     const one = await aJob("pending");
     return () => root.mutation(api.jobs.cancel, one);
   },
+  "jobs:followUp": async (root) => {
+    const one = await aJob("failed");
+    const kept = { sessionId: "s", cwd: "/", commit: "c", turns: 1, at: START, bytes: 0 };
+    await world.t.run((ctx) =>
+      ctx.db.insert("checkpoints", {
+        ...{ ...one, ...kept, attempt: 1, seq: 1 },
+        ...{ uploadedBytes: 0, ms: 0, nextIndex: 0, offers: 0 },
+      }),
+    );
+    return () => root.mutation(api.jobs.followUp, { ...one, text: "and then" });
+  },
   "jobs:hold": async (root) => {
     const one = await aJob("pending");
     return () => root.mutation(api.jobs.hold, one);
@@ -185,6 +201,16 @@ const recipes: Record<string, Recipe> = {
     return () => root.mutation(api.jobs.snooze, { ...one, until: Date.now() + 60_000 });
   },
   "jobs:submit": (root) => () => root.mutation(api.jobs.submit, job),
+  "questions:answer": async (root) => {
+    await world.submit();
+    const executor = await world.executor("box", 1);
+    const call = { toolUseId: "t", tool: "Bash", input: "{}" };
+    await finish(executor, await started(executor), { kind: "asked", call });
+    const [open] = await root.query(api.questions.open, {});
+    if (open === undefined) throw new Error("nothing was asked");
+    const { questionId } = open;
+    return () => root.mutation(api.questions.answer, { questionId, allow: true });
+  },
   "queue:pause": (root) => () => root.mutation(api.queue.pause, { reason: "r" }),
   "queue:resume": async (root) => {
     await root.mutation(api.queue.pause, { reason: "r" });
@@ -221,6 +247,18 @@ const recipes: Record<string, Recipe> = {
   "sessions:revoke": async (root) => {
     const { sessionId } = await world.user("viewer");
     return () => root.mutation(api.sessions.revoke, { sessionId });
+  },
+  "steering:interrupt": async (root) => {
+    const one = await aRun();
+    return () => root.mutation(api.steering.interrupt, one);
+  },
+  "steering:message": async (root) => {
+    const one = await aJob("pending");
+    return () => root.mutation(api.steering.message, { ...one, text: "and then" });
+  },
+  "steering:stopAfterTurn": async (root) => {
+    const one = await aRun();
+    return () => root.mutation(api.steering.stopAfterTurn, one);
   },
   "templates:save": (root) => {
     const template = { name: "greet", text: "Say hello" };
@@ -337,46 +375,3 @@ describe("a sign-in leaves a line, good or bad", () => {
     expect(await actions(refresh(refreshToken))).toEqual(["user:first: session.reused"]);
   }, 30_000);
 });
-
-test("each event in the life of an executor leaves a line", async () => {
-  const root = await world.user("administrator", "root");
-  const keys = await signer();
-  const guess = { token: "fen_x", name: "box", publicJwk: jwkOf(keys.x) };
-  await world.t.mutation(api.executors.enrol, guess);
-  const executorId = await world.enrol("box", keys.x);
-  await world.t.mutation(api.executors.token, { executorId, assertion: "garbage" });
-  const first = world.process(executorId, "boot-1", START);
-  const announced = { registration: registration(1) };
-  await first.mutation(api.executors.register, announced);
-  await world.submit();
-  await finish(first, await started(first), failed("cliAuth"));
-  await world.advance(31_000);
-  await first.mutation(api.executors.heartbeat, { held: [] });
-  const second = world.process(executorId, "boot-2", START + 1);
-  await second.mutation(api.executors.register, announced);
-  const late = await keys.sign(claimsOf(executorId, at(Date.now())));
-  await world.t.mutation(api.executors.token, { executorId, assertion: late });
-  const rotation = { publicJwk: jwkOf("B".repeat(43)), assertion: "a", proof: "b" };
-  await second.mutation(api.executors.rotateKey, rotation);
-  await second.mutation(api.executors.goOffline, {});
-  await root.mutation(api.executors.revoke, { executorId });
-  const seen = (await lines()).filter(({ action }) => /^(executor|enrolment)/.test(action));
-  expect(seen.map(({ action }) => action)).toEqual([
-    "executor.enrol.refused",
-    "enrolment.created",
-    "executor.enrolled",
-    "executor.token.refused",
-    "executor.registered",
-    "executor.unhealthy",
-    "executor.lost",
-    "executor.back",
-    "executor.registered",
-    "executor.superseded",
-    "executor.rotation.refused",
-    "executor.offline",
-    "executor.revoked",
-  ]);
-});
-
-const jwkOf = (x: string) => ({ kty: "OKP" as const, crv: "Ed25519" as const, x });
-const at = (now: number) => ({ iat: now / 1000, exp: now / 1000 + 60 });

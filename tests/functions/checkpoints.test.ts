@@ -7,6 +7,7 @@ import {
   CHECKPOINT_BYTES_PER_ATTEMPT_MAX,
   CHECKPOINT_OFFERS_MAX,
   CHECKPOINT_TRANSCRIPT_PARTS_MAX,
+  SESSION_KEPT_MS,
 } from "../../convex/protocol/limits.js";
 import { codeOf, type Executor, failed, finish, started, World } from "./world.js";
 
@@ -166,15 +167,31 @@ describe("a checkpoint", () => {
     expect(await attach(next, await make(1))).toBe("accepted");
   });
 
-  test("goes with all its files when the job ends", async () => {
+  test("stays for a follow-up when the job ends, and goes with all its files some days later", async () => {
     await world.submit();
     const claim = await started(box);
     await attach(claim, await make(1));
     await attach(claim, await make(2));
     await finish(box, claim, { kind: "succeeded" });
+    await world.advance(SESSION_KEPT_MS - 1);
+    expect(await viewed(claim.jobId)).not.toBeNull();
+    await world.advance(1);
     await world.settle();
     expect(await viewed(claim.jobId)).toBeNull();
     expect(await world.files()).toBe(0);
+  });
+
+  test("goes when the job is retried: another go begins at the beginning", async () => {
+    await world.submit({ attemptsMax: 1 });
+    const claim = await started(box);
+    await attach(claim, await make(1));
+    await finish(box, claim, failed("maxTurns"));
+    const operator = await world.user("operator");
+    await operator.mutation(api.jobs.retry, { jobId: claim.jobId });
+    await world.settle();
+    expect(await world.files()).toBe(0);
+    const work = await box.mutation(api.executors.start, await started(box));
+    expect(work.resume).toBeUndefined();
   });
 });
 

@@ -125,6 +125,8 @@ async function ids(): Promise<Ids> {
     sessions: [sessionId],
     apiKeys: [apiKeyId],
     budgets: [await world.budget()],
+    steering: [await world.order(jobId)],
+    questions: [await world.question(jobId)],
     claudeCredentials: [await world.credential(unique("login"))],
   };
 }

@@ -127,6 +127,8 @@ const EVENT_OF: Record<Outcome["kind"], EventKind> = {
   failed: "fail",
   canceled: "canceled",
   interrupted: "interrupt",
+  stopped: "stop",
+  asked: "ask",
 };
 
 const ends =
@@ -232,6 +234,24 @@ const COMMANDS = {
   fail: ends(failed("cliError")),
   interrupt: ends({ kind: "interrupted", reason: "shutdown" }),
   acknowledge: ends({ kind: "canceled" }),
+  stop: ends({ kind: "stopped" }),
+  ask: ends({ kind: "asked", call: { toolUseId: "t", tool: "Bash", input: "{}" } }),
+  say: async (model, real, choice) => {
+    const jobId = chosen(model.jobs, choice);
+    if (jobId === undefined) return;
+    const row = await real.rowOf(jobId);
+    const code = await codeOf(real.person.mutation(api.steering.message, { jobId, text: "x" }));
+    const isHeard = !isTerminal(row) && row !== "canceling";
+    expect(code).toBe(isHeard ? "accepted" : "ILLEGAL_TRANSITION");
+  },
+  answer: async (_model, real, choice) => {
+    const open = chosen(await real.person.query(api.questions.open, {}), choice);
+    if (open === undefined) return;
+    const { questionId, jobId } = open;
+    expect(await real.rowOf(jobId)).toBe("asking");
+    await real.person.mutation(api.questions.answer, { questionId, allow: choice % 2 === 0 });
+    expect(rowsOf("admit")).toContain(await real.rowOf(jobId));
+  },
   restart: async (_model, real, choice) => {
     await real.restart(choice);
   },
@@ -271,6 +291,9 @@ async function finishAll(real: Real): Promise<void> {
     for (const { _id: jobId, state } of await open()) {
       const isHeld = state.kind === "waiting" && state.reason === "approval";
       if (isHeld) await real.person.mutation(api.jobs.release, { jobId });
+    }
+    for (const { questionId } of await real.person.query(api.questions.open, {})) {
+      await real.person.mutation(api.questions.answer, { questionId, allow: true });
     }
     for (const by of real.processes) {
       for (const { jobId, token } of await by.query(api.executors.assignments, {})) {

@@ -280,7 +280,7 @@ const DELETED = [
   ...["jobs", "prompts", "attempts", "events", "dependencies", "logTails", "logChunks"],
   ...["batches", "bulkOperations", "bulkOutcomes", "metrics", "audit", "alerts", "outbox"],
   ...["challenges", "apiKeys", "sessions", "enrolments", "assertionJtis"],
-  ...["executors", "artifacts"],
+  ...["executors", "artifacts", "steering", "questions"],
 ];
 
 test("every table is one that retention deletes from, or bounded for a stated reason", () => {

@@ -71,6 +71,17 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
     },
   ],
   [
+    "a question that nobody waits for",
+    ["questionsOpen"],
+    async (ctx) => {
+      const { _id } = await ended(ctx);
+      await ctx.db.patch("jobs", _id, { asked: 1 });
+      const call = { attempt: 1, toolUseId: "t", tool: "Bash", input: "{}" };
+      const open = { askedAt: 1, deadlineAt: 2, state: "open" } as const;
+      await ctx.db.insert("questions", { jobId: _id, ...call, ...open });
+    },
+  ],
+  [
     "a token that fell back",
     ["tokensGrow"],
     async (ctx) => ctx.db.patch("jobs", (await ended(ctx))._id, { token: 0 }),

@@ -163,6 +163,20 @@ export class World {
     return this.t.run((ctx) => ctx.db.insert("alerts", row));
   }
 
+  /** A command to a job, settled already. */
+  async order(jobId: Id<"jobs">): Promise<Id<"steering">> {
+    const told = { kind: "message", messageId: "m", by: "user:ada", at: START } as const;
+    const row = { jobId, seq: 0, ...told, state: "refused", stateAt: START } as const;
+    return this.t.run((ctx) => ctx.db.insert("steering", row));
+  }
+
+  /** A question of a job's run, settled already. */
+  async question(jobId: Id<"jobs">): Promise<Id<"questions">> {
+    const call = { attempt: 1, toolUseId: "t", tool: "Bash", input: "{}" };
+    const row = { jobId, ...call, askedAt: START, deadlineAt: START, state: "expired" } as const;
+    return this.t.run((ctx) => ctx.db.insert("questions", row));
+  }
+
   /** An uploaded file that belongs to nothing yet, as its uploader describes it. */
   async part(text: string): Promise<StoredPart> {
     const bytes = new TextEncoder().encode(text);

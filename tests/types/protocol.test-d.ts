@@ -27,7 +27,7 @@ test("every write of an attempt carries its token", () => {
   expectTypeOf<FunctionArgs<typeof api.logs.append>>().toExtend<Claim>();
 });
 
-test("the table's rows are the states, held and canceling", () => {
-  expectTypeOf<Row>().toEqualTypeOf<JobStateKind | "held" | "canceling">();
+test("the table's rows are the states, held, asking and canceling", () => {
+  expectTypeOf<Row>().toEqualTypeOf<JobStateKind | "held" | "asking" | "canceling">();
   expectTypeOf<"assign">().toExtend<EventKind>();
 });

@@ -30,6 +30,7 @@ const running: SeenJob = {
   ...{ id: "j", state: RUNNING, attempt: 2, token: 3, slot: 0, isMarkedHeld: true },
   ...{ unmet: 0, prerequisites: 0, isReady: false, deadlineAt: NOW, isCancelRequested: false },
   ...{ charged: 1, interruptions: 1, events: 5, hasPrompt: true, hasLaterEvent: false },
+  openQuestions: 0,
   attempts: [
     { attempt: 2, token: 3, isLive: true },
     { attempt: 1, token: 1, isLive: false },
@@ -57,6 +58,11 @@ const backoff: SeenJob = {
   ...{ state: { kind: "backoff", runAt: NOW, reason: "apiError" }, deadlineAt: NOW },
   lastEvent: { to: "backoff" },
 };
+const asking: SeenJob = {
+  ...ended,
+  ...{ state: { kind: "waiting", reason: "answer", since: 1 }, deadlineAt: NOW },
+  ...{ lastEvent: { to: "asking" }, openQuestions: 1 },
+};
 const live = (count: number) => [
   ...Array.from({ length: count }, (_, i) => ({ attempt: 2 - i, token: 3 - i, isLive: true })),
 ];
@@ -69,6 +75,7 @@ describe("a job", () => {
     ["that has ended", ended],
     ["that was never tried", pending],
     ["that waits for its next attempt", backoff],
+    ["whose run asks a person", asking],
     ["whose token grew after its attempt", { ...ended, token: 9 }],
     ["whose deadline is as late as it may be", { ...running, deadlineAt: NOW - LATE_MS }],
     ["that waits for as many as it counts", { ...pending, unmet: 2, prerequisites: 2 }],
@@ -82,6 +89,15 @@ describe("a job", () => {
   });
 
   test.each<[SeenJob, string[]]>([
+    [{ ...asking, openQuestions: 0 }, ["j questionsOpen: It is asking and has 0 open questions."]],
+    [
+      { ...ended, openQuestions: 1 },
+      ["j questionsOpen: It is succeeded and has 1 open questions."],
+    ],
+    [
+      { ...asking, deadlineAt: undefined },
+      ["j stateHasItsFields: It is waiting without a deadline."],
+    ],
     [
       { ...ended, attempts: running.attempts, token: 4 },
       ["j oneLiveAttempt: It is succeeded and has a live attempt."],

@@ -70,6 +70,19 @@ describe("the table", () => {
     expect(moving).toEqual(["release", "cancel"]);
   });
 
+  test("a job whose run asks goes on by an answer alone", () => {
+    const moving = EVENT_KINDS.filter((event) => typeof step("asking", event) === "object");
+    expect(moving).toEqual(["answer", "cancel"]);
+    expect(step("running", "ask")).toEqual({ to: "asking", ends: true });
+    expect(step("asking", "answer")).toEqual({ to: "admit", ends: false });
+  });
+
+  test("a run that a person ended early is canceled, and no other row knows that end", () => {
+    const ending = ROWS.filter((row) => step(row, "stop") !== "refuse");
+    expect(ending).toEqual(["running", "canceling"]);
+    expect(step("running", "stop")).toEqual({ to: "canceled", ends: true });
+  });
+
   test("each state is reachable from pending, and can reach an end", () => {
     const next = (row: Row): Row[] =>
       EVENT_KINDS.flatMap((event) => {
@@ -112,6 +125,8 @@ test.each<[EventKind, Row]>([
   ["interrupt", "canceled"],
   ["expire", "canceled"],
   ["canceled", "canceled"],
+  ["stop", "canceled"],
+  ["ask", "canceled"],
 ])("canceling → %s → %s", (event, to) => {
   expect(step("canceling", event)).toEqual({ to, ends: true });
 });
@@ -120,6 +135,7 @@ test("a running job that was asked to cancel is in the row canceling, any other 
   expect(rowOf({ kind: "pending" }, true)).toBe("pending");
   expect(rowOf({ kind: "canceled", endedAt: 1 }, false)).toBe("canceled");
   expect(rowOf({ kind: "waiting", reason: "approval", since: 1 }, false)).toBe("held");
+  expect(rowOf({ kind: "waiting", reason: "answer", since: 1 }, false)).toBe("asking");
   expect(rowOf({ kind: "waiting", reason: "schedule", since: 1 }, false)).toBe("waiting");
 });
 

@@ -3,7 +3,7 @@ import { expositionText, type Metrics } from "../../../executor/exposition.js";
 
 const metrics: Metrics = {
   ...{ running: 1, slots: 4, started: 7, succeeded: 3, failed: 2, canceled: 1 },
-  ...{ interrupted: 0, unreported: 0, connected: 1, sinceHeartbeatMs: 1_500 },
+  ...{ interrupted: 0, stopped: 0, asked: 0, unreported: 0, connected: 1, sinceHeartbeatMs: 1_500 },
   ...{ uptimeMs: 60_000, residentBytes: 50_000_000 },
 };
 
