@@ -32,6 +32,7 @@ export type BudgetGiven = FunctionArgs<typeof api.budgets.set>;
 export type BudgetView = FunctionReturnType<typeof api.budgets.list>[number];
 export type JobStateKind = JobView["state"]["kind"];
 export type ScheduleStart = FunctionArgs<typeof api.schedules.create>;
+export type Answer = FunctionArgs<typeof api.questions.answer>;
 type SignedIn = Extract<SignInReply, { ok: true }>;
 /** What an API key is made with; `lifeMs` from now. */
 export type KeyRequest = { name: string; role: Role; lifeMs: number };
@@ -195,6 +196,19 @@ export class Backend {
     return this.mutation(ACTIONS[action], { jobId });
   }
 
+  // What people say to runs, and answer them.
+  readonly message = (jobId: JobId, text: string) =>
+    this.mutation(api.steering.message, { jobId, text });
+  readonly interrupt = (jobId: JobId, text?: string) =>
+    this.mutation(api.steering.interrupt, text === undefined ? { jobId } : { jobId, text });
+  readonly stopAfterTurn = (jobId: JobId) => this.mutation(api.steering.stopAfterTurn, { jobId });
+  readonly told = (jobId: string) => this.query(api.steering.list, { jobId });
+  readonly followUp = (jobId: JobId, text: string) =>
+    this.mutation(api.jobs.followUp, { jobId, text });
+  readonly questions = (jobId: string) => this.query(api.questions.list, { jobId });
+  readonly openQuestions = () => this.query(api.questions.open, {});
+  readonly answer = (answer: Answer) => this.mutation(api.questions.answer, answer);
+
   /** The same action to all jobs that meet a filter, in the background. */
   startBulk(action: BulkAction, filter: BulkFilter) {
     return this.mutation(api.bulk.start, { action, filter });
@@ -278,18 +292,12 @@ export class Backend {
     return this.query(api.executors.list, {});
   }
 
-  drainExecutor(executorId: ExecutorId) {
-    return this.mutation(api.executors.drain, { executorId });
-  }
-
-  resumeExecutor(executorId: ExecutorId) {
-    return this.mutation(api.executors.resume, { executorId });
-  }
-
-  revokeExecutor(executorId: ExecutorId) {
-    return this.mutation(api.executors.revoke, { executorId });
-  }
-
+  readonly drainExecutor = (executorId: ExecutorId) =>
+    this.mutation(api.executors.drain, { executorId });
+  readonly resumeExecutor = (executorId: ExecutorId) =>
+    this.mutation(api.executors.resume, { executorId });
+  readonly revokeExecutor = (executorId: ExecutorId) =>
+    this.mutation(api.executors.revoke, { executorId });
   watchExecutors(watcher: Watcher<ExecutorView[]>): Unsubscribe {
     return this.watch(api.executors.list, {}, watcher);
   }
@@ -310,22 +318,13 @@ export class Backend {
     return this.query(api.credentials.list, {});
   }
 
-  queueStatus() {
-    return this.query(api.queue.status, {});
-  }
-
+  readonly queueStatus = () => this.query(api.queue.status, {});
   pauseQueue(reason: string, maintenance: boolean) {
     return this.mutation(api.queue.pause, { reason, maintenance });
   }
 
-  resumeQueue() {
-    return this.mutation(api.queue.resume, {});
-  }
-
-  queueNow() {
-    return this.query(api.metrics.now, {});
-  }
-
+  readonly resumeQueue = () => this.mutation(api.queue.resume, {});
+  readonly queueNow = () => this.query(api.metrics.now, {});
   summary(range: Range) {
     return this.query(api.metrics.summary, { range });
   }

@@ -26,6 +26,7 @@ import type { Logger } from "./logger.js";
 import { sweepProcesses } from "./processTree.js";
 import { watchQuota } from "./quota.js";
 import type { Redactor } from "./redact.js";
+import { carryOrders, type Orders } from "./orders.js";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.js";
 
 export type { StopReason };
@@ -60,6 +61,8 @@ export type AttemptDependencies = {
 export interface RunningAttempt {
   readonly held: HeldAttempt;
   stop(reason: StopReason): void;
+  /** People gave the job so many commands by now. */
+  told(count: number): void;
   /** Resolves, never rejects, when everything of the attempt is gone; undefined: nothing was reported. */
   readonly done: Promise<Outcome | undefined>;
 }
@@ -68,6 +71,10 @@ const FINISH_TRIES_MAX = 20;
 const FINISH_RETRY_MS_MAX = 5_000;
 /** The last checkpoint of an attempt that is stopped or has failed. */
 const LAST_CHECKPOINT_MS = 5_000;
+
+/** Whether an outcome's changes and conversation are worth keeping. */
+const isWorth = ({ kind }: Outcome): boolean =>
+  kind === "succeeded" || kind === "failed" || kind === "stopped";
 
 /** Starts an attempt: its steps run by themselves until `done`. */
 export function startAttempt(assignment: Assignment, deps: AttemptDependencies): RunningAttempt {
@@ -90,7 +97,8 @@ export function startAttempt(assignment: Assignment, deps: AttemptDependencies):
     }
   };
   const steps = new Steps(assignment, deps, { stopping, stop });
-  return { held, stop, done: live(steps) };
+  steps.orders.told(assignment.steered ?? 0);
+  return { held, stop, told: steps.orders.told, done: live(steps) };
 }
 
 async function live(steps: Steps): Promise<Outcome | undefined> {
@@ -119,6 +127,7 @@ class Steps {
   #cancelTimeout: () => void = () => undefined;
   #cancelQuota: () => void = () => undefined;
   readonly #context: AttemptContext;
+  readonly orders: Orders;
   readonly #report: AttemptReport = {
     costUsd: 0,
     tokens: { input: 0, output: 0, cacheRead: 0, cacheCreation: 0 },
@@ -153,6 +162,7 @@ class Steps {
         this.#heed(error, event);
       },
     };
+    this.orders = carryOrders({ ...deps, ...this.#context });
   }
 
   /** Undefined when the assignment is no longer ours or the backend does not answer for it. */
@@ -199,14 +209,17 @@ class Steps {
     this.#checkpoints = checkpointerOf(this.#context, workspace, { sessionId, restored });
     const outcome = await runAttemptCli(this.#context, {
       ...{ work: { ...work, sessionId }, workspace, resume, checkpoints: this.#checkpoints },
-      onSteering: () => undefined,
-      onTaken: () => undefined,
+      orders: this.orders,
     });
     if (outcome === "unusable") return outcome;
-    if (outcome.kind === "failed") await this.#checkpoints.flush(LAST_CHECKPOINT_MS);
+    // Where it ended it can be followed up, retried, or gone on with by a person's answer.
+    const isAsking = outcome.kind === "asked";
+    const asked = isAsking ? outcome.call.toolUseId : undefined;
+    const isKept = isAsking || isWorth(outcome);
+    if (isKept) await this.#checkpoints.flush(LAST_CHECKPOINT_MS * (isAsking ? 6 : 1), asked);
     this.#checkpoints.stop();
     this.#report.checkpoints = this.#checkpoints.counts();
-    if (outcome.kind === "succeeded" || outcome.kind === "failed") {
+    if (isWorth(outcome)) {
       this.#enter("collecting");
       await collect(this.#context, workspace, work.artifacts);
     }

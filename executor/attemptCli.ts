@@ -5,14 +5,15 @@ import { failed, stoppedOutcome } from "./attemptEnding.js";
 import { type AttemptContext, tellResumption } from "./attemptSource.js";
 import type { Checkpointer } from "./checkpoint.js";
 import { buildCommand } from "./claude/command.js";
-import type { Steering } from "./claude/conversation.js";
 import { classify, type Facts, NO_FACTS, observe, reportOf } from "./claude/outcome.js";
 import { createMeter } from "./claude/meter.js";
 import { type CliRun, runCli } from "./claude/process.js";
 import { parseLine, toLogEntries } from "./claude/stream.js";
 import { confine } from "./confinement.js";
 import { loginOf } from "./issuedSecrets.js";
+import type { Orders } from "./orders.js";
 import { writeProjectNotes } from "./projectNotes.js";
+import { toolGate } from "./toolGate.js";
 import type { Workspace } from "./workspace.js";
 
 /** One run of the CLI within an attempt. */
@@ -22,10 +23,7 @@ export type CliStep = {
   /** What the session goes on from; its transcript is in its place. */
   resume: Resume | undefined;
   checkpoints: Checkpointer;
-  /** The run can be steered from now on. */
-  onSteering: (steering: Steering) => void;
-  /** It took up what a person said. */
-  onTaken: (messageId: string) => void;
+  orders: Orders;
 };
 
 /**
@@ -37,15 +35,18 @@ export async function runAttemptCli(
   step: CliStep,
 ): Promise<Outcome | "unusable"> {
   const { deps, report, signal, mark } = context;
-  const { work, workspace, resume, checkpoints } = step;
+  const { work, workspace, resume, checkpoints, orders } = step;
   const { clock, cli } = deps;
   if (cli.file === undefined) return failed("cliMissing", "This executor has no claude binary.");
   const notesFile = await writeProjectNotes(context, workspace);
+  const goOn = resume?.goOn;
+  const judge = toolGate(work.approval, goOn);
   const call = { ...cli, file: cli.file, work, folders: workspace, marker: workspace.marker };
   const confined = await confine(deps, {
     workspace,
     login: await loginOf(cli, context.secrets),
-    build: (login) => buildCommand({ ...call, login, notesFile, isResumed: resume !== undefined }),
+    build: (login) =>
+      buildCommand({ ...call, login, notesFile, goOn, isGated: judge !== undefined }),
   });
   let facts: Facts = NO_FACTS;
   const meter = createMeter({
@@ -57,15 +58,15 @@ export async function runAttemptCli(
   });
   const startedAt = clock.monotonic();
   const ran = await runCli(confined.command, {
-    ...{ clock, signal, marker: workspace.marker, answerMs: cli.answerMs, judge: undefined },
-    onTaken: step.onTaken,
+    ...{ clock, signal, marker: workspace.marker, answerMs: cli.answerMs, judge },
+    onTaken: orders.onTaken,
     onUsage: (usage) => {
       meter.onUsage(usage);
     },
     onSpawn: (steering) => {
       meter.attach(steering);
       context.enter("running", { spawnedAt: clock.now() });
-      step.onSteering(steering);
+      orders.attach(steering);
     },
     onLine: (raw) => {
       // Before anything is cut: of a secret that is cut in two no half would be known.
@@ -83,6 +84,7 @@ export async function runAttemptCli(
       context.log.stderr(piece);
     },
   });
+  orders.stop();
   await confined.close();
   meter.stop();
   const run = { ...ran, stderr: context.log.endStderr() };

@@ -67,6 +67,10 @@ export function failed(reason: FailureReason, message: string): Outcome {
 }
 
 export function redactOutcome(outcome: Outcome, redactor: Redactor): Outcome {
+  if (outcome.kind === "asked") {
+    const { toolUseId, tool, input } = outcome.call;
+    return { ...outcome, call: { toolUseId, tool, input: redactor.text(input) } };
+  }
   if (outcome.kind !== "failed") return outcome;
   return { ...outcome, message: redactor.text(outcome.message) };
 }

@@ -16,6 +16,7 @@ import type {
 import type { AttemptReport, Outcome, Phase } from "../convex/protocol/job.js";
 import type { AppendReply, LogEntry } from "../convex/protocol/log.js";
 import type { IssuedSecret, SecretUse } from "../convex/protocol/secret.js";
+import type { SteeringOrder } from "../convex/protocol/steering.js";
 import { type Clock, pause } from "./clock.js";
 import type { Enrol } from "./identity.js";
 import type { Keys, Rotation } from "./keys.js";
@@ -36,6 +37,9 @@ export interface Backend {
   phase(held: HeldAttempt, step: PhaseStep): Promise<void>;
   /** What an attempt has cost so far. */
   meter(held: HeldAttempt, spent: SpentView): Promise<void>;
+  /** What people told the attempt, and it has not answered for. */
+  takeOrders(held: HeldAttempt): Promise<SteeringOrder[]>;
+  acknowledgeOrder(held: HeldAttempt, order: Pick<SteeringOrder, "steeringId">): Promise<void>;
   heartbeat(held: HeldAttempt[], disk: Disk | undefined): Promise<HeartbeatReply>;
   appendLog(held: HeldAttempt, seq: number, entries: LogEntry[]): Promise<AppendReply>;
   finish(held: HeldAttempt, ending: Ending): Promise<void>;
@@ -101,7 +105,7 @@ export function connectBackend(connection: Connection): Backend {
   const final = reportFinalOnce(connection, closing);
   const identity = keepAuthenticated({ client, connection, closing: closing.signal, final });
   const call = callWith(identity, final);
-  const { artifacts, checkpoints, executors, files, logs, secrets } = api;
+  const { artifacts, checkpoints, executors, files, logs, secrets, steering } = api;
   return {
     register: (registration, settling = []) =>
       call(() => client.mutation(executors.register, { registration, settling: [...settling] })),
@@ -115,6 +119,10 @@ export function connectBackend(connection: Connection): Backend {
     start: (held) => call(() => client.mutation(executors.start, held)),
     phase: async (held, step) => {
       await call(() => client.mutation(executors.phase, { ...held, ...step }));
+    },
+    takeOrders: (held) => call(() => client.mutation(steering.take, held)),
+    acknowledgeOrder: async (held, order) => {
+      await call(() => client.mutation(steering.acknowledge, { ...held, ...order }));
     },
     meter: async (held, spent) => {
       await call(() => client.mutation(executors.meter, { ...held, ...spent }));

@@ -28,8 +28,11 @@ import { uploadBytes } from "./transfer.js";
 export interface Checkpointer {
   /** Takes a line of the CLI's stdout, without secrets; true if it was of the transcript and is nobody else's to read. */
   onLine(line: string): boolean;
-  /** One last checkpoint of how things are now; waits `ms` at most. */
-  flush(ms: number): Promise<void>;
+  /**
+   * One last checkpoint of how things are now; waits `ms` at most. `deferred` is the call of a tool that
+   * the conversation stands at.
+   */
+  flush(ms: number, deferred?: string): Promise<void>;
   /** Makes no more. */
   stop(): void;
   counts(): CheckpointCounts;
@@ -77,6 +80,7 @@ class TurnCheckpointer implements Checkpointer {
   /** The deployment may or may not have the last one: the next stands for itself. */
   #isUnsure = false;
   #isDue = false;
+  #deferred: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: CheckpointerOptions) {
@@ -97,9 +101,10 @@ class TurnCheckpointer implements Checkpointer {
     return true;
   }
 
-  async flush(ms: number): Promise<void> {
+  async flush(ms: number, deferred?: string): Promise<void> {
     const all = async (): Promise<void> => {
       await this.#running;
+      this.#deferred = deferred;
       await this.#make();
     };
     if (!this.#stopping.signal.aborted) await within(this.#options.clock, ms, all());
@@ -172,6 +177,7 @@ class TurnCheckpointer implements Checkpointer {
       ...{ seq, sessionId, cwd, commit: baseline.commit, turns, ms },
       transcript: { mode, parts: stored.slice(0, chunks.length) },
       tree: tree === null ? null : stored.slice(chunks.length),
+      ...(this.#deferred === undefined ? {} : { deferred: this.#deferred }),
     };
     this.#isUnsure = true;
     this.#seq = seq;

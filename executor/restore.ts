@@ -56,7 +56,8 @@ export async function restore(
   const tree = Buffer.concat(await Promise.all(resume.tree.map(download)));
   const header = await restoreTree(tree, repo, tools);
   const moved = moveTo(packed, path.dirname(resume.cwd), path.dirname(repo));
-  const lines = untilInterruption(moved);
+  // Only a turn that was cut off is taken back to where it goes on by itself.
+  const lines = resume.goOn.kind === "turn" ? untilInterruption(moved) : moved;
   await writeTranscript(lines, projectFolder(config, repo));
   // Lines that were taken back, and those of another place, are not what the deployment keeps.
   const isSame = lines.length === packed.length && resume.cwd === repo;

@@ -70,6 +70,7 @@ class AttemptSupervisor implements Supervisor {
       if (mine === undefined) attempt.stop("abandon");
       else if (mine.cancelRequested) attempt.stop("cancel");
       else if (mine.stop !== undefined) attempt.stop(mine.stop);
+      else attempt.told(mine.steered ?? 0);
     }
     this.#takeNew();
   }

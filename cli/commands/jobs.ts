@@ -10,6 +10,7 @@ import { follow } from "../following.js";
 import { describeJob, jobTable } from "../jobText.js";
 import { followLog, showLog } from "../logText.js";
 import { readCount, readDuration } from "../numbers.js";
+import { addSteering } from "./steering.js";
 
 const LIST_MAX = 100;
 
@@ -18,6 +19,7 @@ export function addJobs(program: Command, run: Run): void {
   addLists(jobs, run);
   addWatching(jobs, run);
   for (const action of ACTIONS) addAction(jobs, run, action);
+  addSteering(jobs, run);
 }
 
 function addLists(jobs: Command, run: Run): void {
@@ -41,7 +43,7 @@ function addLists(jobs: Command, run: Run): void {
     .command("show")
     .description("one job: how it stands, why it waits, what came of it")
     .argument("<id>")
-    .option("--json", "print one JSON object: {job, waiting, attempts, events}", false)
+    .option("--json", "print one JSON object: {job, waiting, attempts, events, told}", false)
     .allowExcessArguments(false)
     .action((id: string, { json }: { json: boolean }) =>
       run((context) => withBackend(context, (backend) => show({ id, json, backend }, context))),
@@ -169,13 +171,14 @@ async function show(
 ): Promise<undefined> {
   const job = await backend.getJob(id);
   const { jobId } = job;
-  const [waiting, attempts, events] = [
+  const [waiting, attempts, events, told] = [
     await backend.explain(jobId),
     await backend.listAttempts(jobId),
     await backend.listEvents(jobId),
+    await backend.told(jobId),
   ];
   if (json) {
-    output.data(JSON.stringify({ job, waiting, attempts, events }));
+    output.data(JSON.stringify({ job, waiting, attempts, events, told }));
     return undefined;
   }
   const timeline = events.map(
@@ -185,7 +188,13 @@ async function show(
       (detail === undefined ? "" : `: ${detail}`),
   );
   const why = waiting.rule === null ? [] : [`waits:      ${waiting.message}`];
-  output.data([describeJob(job), ...why, "", "timeline:", ...timeline].join("\n"));
+  const orders = told.map(
+    ({ at, kind, by, state, text }) =>
+      `  ${new Date(at).toISOString()}  ${kind} by ${by}: ${state}` +
+      (text === undefined ? "" : `: ${text}`),
+  );
+  const said = orders.length === 0 ? [] : ["", "told:", ...orders];
+  output.data([describeJob(job), ...why, "", "timeline:", ...timeline, ...said].join("\n"));
   return undefined;
 }
 

@@ -20,6 +20,8 @@ type RunOptions = {
   key?: string | false;
   after: string[];
   hold: boolean;
+  ask: string[];
+  askTime?: string;
   idempotencyKey?: string;
   file?: string;
   outputSchema?: string;
@@ -59,6 +61,8 @@ export function addRun(program: Command, run: Run): void {
     .option("--no-key", "take no turns with other jobs")
     .option("--after <jobId>", "start when that job has succeeded (again for more)", collect, [])
     .option("--hold", "wait until released", false)
+    .option("--ask <tool>", 'calls that wait for a person, like "Bash(git push*)"', collect, [])
+    .option("--ask-time <time>", "how long such a call waits, like 2h (default: a day)")
     .option("--idempotency-key <key>", "the same key again finds the same job")
     .option("--output-schema <file>", "JSON Schema of what Claude must hand out")
     .option("--detach", "submit only; print the job's id", false)
@@ -95,8 +99,18 @@ async function readSubmission(
     ...(outputSchema === undefined
       ? {}
       : { outputSchema: await readText(outputSchema, "--output-schema") }),
+    ...readApproval(options),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
+}
+
+function readApproval({ ask, askTime }: RunOptions): Pick<Submission, "approval"> {
+  if (ask.length === 0 && askTime !== undefined) {
+    throw usageError("--ask-time says how long calls wait, and no --ask says which.");
+  }
+  if (ask.length === 0) return {};
+  const time = askTime === undefined ? {} : { answerMs: readDuration(askTime, "--ask-time") };
+  return { approval: { tools: ask, ...time } };
 }
 
 function readLimits({ model, maxTurns, maxCost, timeout, attempts }: RunOptions) {

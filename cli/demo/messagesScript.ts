@@ -66,6 +66,8 @@ export type Conversation = {
   turn: number;
   /** Text of every tool result so far, in order. */
   toolResults: string[];
+  /** What else came after the first message: words of people, reminders of the CLI. */
+  said: string[];
   model: string;
   /** The CLI's session, empty when the request does not say. */
   sessionId: string;
@@ -122,6 +124,7 @@ export function conversationOf(body: MessagesRequest, headers: IncomingHttpHeade
     prompt: promptOf(messages[0]?.content),
     turn: messages.filter((m) => m.role === "assistant" && !isFiller(m.content)).length,
     toolResults: messages.flatMap((m) => (m.role === "user" ? toolResultsOf(m.content) : [])),
+    said: messages.slice(1).flatMap((m) => (m.role === "assistant" ? [] : wordsOf(m.content))),
     model: body.model ?? "",
     sessionId:
       /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!.*[0-9a-f]{8}-)/.exec(
@@ -142,6 +145,10 @@ function blocksOf(content: unknown): Block[] {
   if (typeof content === "string") return [{ type: "text", text: content }];
   // Blocks are read field by field with every field optional, so a wrong shape reads as empty.
   return Array.isArray(content) ? (content as Block[]) : [];
+}
+
+function wordsOf(content: unknown): string[] {
+  return blocksOf(content).flatMap(({ text }) => (text === undefined ? [] : [text]));
 }
 
 // The CLI puts reminders of its own before the person's words.

@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import type { GoOn } from "../../convex/protocol/checkpoint.js";
 import type { Work } from "../../convex/protocol/executor.js";
 import type { CliLogin } from "../config.js";
 import { MARKER_VARIABLE } from "../processTree.js";
@@ -17,8 +19,10 @@ export type CliCommand = Readonly<{
 type CommandInput = {
   file: string;
   work: Pick<Work, "prompt" | "limits" | "sessionId" | "outputSchema">;
-  /** The session is there already, cut off in the middle: go on with it. */
-  isResumed?: boolean;
+  /** How the session goes on that is there already; undefined: a new one begins. */
+  goOn?: GoOn | undefined;
+  /** Calls of tools are asked about, over stdin: none is made without. */
+  isGated?: boolean;
   folders: { repo: string; home: string; config: string; tmp: string };
   marker: string;
   login: CliLogin;
@@ -38,14 +42,12 @@ const COMMITTER = { name: "Fondation", email: "fondation@localhost" };
  * closing it after the last result ends the process.
  */
 export function buildCommand(input: CommandInput): CliCommand {
-  const { work, folders } = input;
+  const { folders } = input;
   return {
     file: input.file,
     args: buildArguments(input),
     cwd: folders.repo,
-    // A session that was cut off has its prompt.
-    opening:
-      input.isResumed === true ? undefined : { id: work.sessionId, text: asPrompt(work.prompt) },
+    opening: openingOf(input),
     env: {
       PATH: input.searchPath,
       HOME: folders.home,
@@ -64,7 +66,7 @@ export function buildCommand(input: CommandInput): CliCommand {
       GIT_COMMITTER_EMAIL: COMMITTER.email,
       GIT_TERMINAL_PROMPT: "0",
       [MARKER_VARIABLE]: input.marker,
-      ...(input.isResumed === true ? { CLAUDE_CODE_RESUME_INTERRUPTED_TURN: "1" } : {}),
+      ...(input.goOn?.kind === "turn" ? { CLAUDE_CODE_RESUME_INTERRUPTED_TURN: "1" } : {}),
       // Without it the CLI refuses to skip permissions as root.
       ...(input.isRoot ? { IS_SANDBOX: "1" } : {}),
       ...loginEnvironment(input.login),
@@ -72,17 +74,19 @@ export function buildCommand(input: CommandInput): CliCommand {
   };
 }
 
-function buildArguments({ work, isResumed, notesFile }: CommandInput): string[] {
+function buildArguments({ work, goOn, isGated, notesFile }: CommandInput): string[] {
   const { model, maxTurns, maxBudgetUsd } = work.limits;
   const args = ["-p", "--output-format", "stream-json", "--verbose"];
   // What people say comes back when it is taken up.
   args.push("--input-format", "stream-json", "--replay-user-messages");
   // The clone's own settings, hooks and MCP servers stay off: they would run with our login.
   args.push("--setting-sources", "user", "--strict-mcp-config");
-  args.push("--dangerously-skip-permissions");
+  // What our hook does not settle the CLI asks about, and is refused: nothing slips past a gate.
+  if (isGated === true) args.push("--permission-prompt-tool", "stdio");
+  else args.push("--dangerously-skip-permissions");
   // The transcript comes on stdout too: what a checkpoint needs, without trusting the run's files.
   args.push("--session-mirror");
-  args.push(isResumed === true ? "--resume" : "--session-id", work.sessionId);
+  args.push(goOn === undefined ? "--session-id" : "--resume", work.sessionId);
   if (notesFile !== undefined) args.push("--append-system-prompt-file", notesFile);
   // As one word: a value that begins with a dash stays a value.
   if (model !== undefined) args.push(`--model=${model}`);
@@ -90,6 +94,12 @@ function buildArguments({ work, isResumed, notesFile }: CommandInput): string[] 
   if (maxBudgetUsd !== undefined) args.push(`--max-budget-usd=${maxBudgetUsd}`);
   if (work.outputSchema !== undefined) args.push(`--json-schema=${work.outputSchema}`);
   return args;
+}
+
+/** What is said first: a session that was cut off, or stands at a call of a tool, has its prompt. */
+function openingOf({ work, goOn }: CommandInput): Message | undefined {
+  if (goOn === undefined) return { id: work.sessionId, text: asPrompt(work.prompt) };
+  return goOn.kind === "message" ? { id: randomUUID(), text: asPrompt(goOn.text) } : undefined;
 }
 
 /** A prompt that begins with a slash would be taken for a command of the CLI and do nothing. */

@@ -3,6 +3,7 @@ import type { UsageLimit, UsageWindow } from "../../convex/protocol/credential.j
 import {
   DENIALS_SHOWN_MAX,
   MESSAGE_CHARS_MAX,
+  QUESTION_INPUT_CHARS_MAX,
   RESULT_CHARS_MAX,
   USAGE_WINDOWS_MAX,
 } from "../../convex/protocol/limits.js";
@@ -84,6 +85,7 @@ export function classify(
     return failed("stalled", "The CLI said nothing and answered nothing, and was ended.");
   }
   if (result === undefined) return classifyWithoutResult(run);
+  if (run.isStopAsked && CUT_SHORT.has(result.terminalReason ?? "")) return { kind: "stopped" };
   if (!result.isError) return classifyCompleted(result, needsOutput);
   const reason = reasonOf(result, facts);
   const outcome = failed(reason, messageOf(reason, result, facts));
@@ -145,7 +147,17 @@ function classifyWithoutResult(run: CliRun): Outcome {
   return failed("cliError", `The CLI ended with exit code ${exit.code} and no result.${said}`);
 }
 
+/** How a turn ends that a person had end: with its hook's word, or in the middle. */
+const CUT_SHORT: ReadonlySet<string> = new Set([
+  ...["hook_stopped", "aborted_tools", "aborted_streaming"],
+]);
+
 function classifyCompleted(result: CliResult, needsOutput: boolean): Outcome {
+  const { asked } = result;
+  if (asked !== undefined && result.terminalReason === "tool_deferred") {
+    const input = cap(JSON.stringify(asked.input ?? null), QUESTION_INPUT_CHARS_MAX);
+    return { kind: "asked", call: { toolUseId: asked.id, tool: asked.name, input } };
+  }
   if (result.turns === 0) {
     return failed("noResult", `The CLI took no turn. It said: ${result.text}`);
   }

@@ -46,6 +46,8 @@ export type CliResult = {
   /** What was asked for by a schema, as JSON. */
   structuredOutput: string | undefined;
   sessionId: string | undefined;
+  /** The call of a tool that it was told to put off. */
+  asked: { id: string; name: string; input: unknown } | undefined;
 };
 
 const TOOL_INPUT_CHARS_MAX = 400;
@@ -206,6 +208,11 @@ function parseRateLimit(info: Fields): ClaudeEvent {
   };
 }
 
+function parseAsked(call: Fields | undefined): CliResult["asked"] {
+  const [id, name] = [asText(call?.["id"]), asText(call?.["name"])];
+  return id === undefined || name === undefined ? undefined : { id, name, input: call?.["input"] };
+}
+
 function parseResult(event: Fields): CliResult {
   const deferred = asRecord(event["deferred_tool_use"]);
   const structured = event["structured_output"];
@@ -225,6 +232,7 @@ function parseResult(event: Fields): CliResult {
       deferred === undefined ? undefined : describeCall(deferred["name"], deferred["input"]),
     structuredOutput: structured === undefined ? undefined : JSON.stringify(structured),
     sessionId: asText(event["session_id"]),
+    asked: parseAsked(deferred),
     usage: parseUsage({ cost: event["total_cost_usd"], models: event["modelUsage"] }) ?? NO_USAGE,
   };
 }

@@ -288,6 +288,22 @@ describe("a question", () => {
     expect(work.approval).toEqual({ tools, isExhausted: false });
   });
 
+  test("who holds the deployment key may do the same", async () => {
+    const { jobId } = await ask();
+    await world.t.mutation(internal.steering.tell, { jobId, kind: "message", text: "x" });
+    const [{ questionId } = { questionId: undefined }] = await questions(jobId);
+    if (questionId === undefined) throw new Error("no question");
+    await world.t.mutation(internal.questions.settle, { questionId, allow: true });
+    await world.settle();
+    const { resume } = await begin(box);
+    expect(resume?.goOn).toMatchObject({ isAllowed: true });
+    const { jobId: held, token } = await onlyAssignment(box);
+    await finish(box, { jobId: held, token }, { kind: "succeeded" });
+    const followed = await world.t.mutation(internal.admin.followUpJob, { jobId, text: "y" });
+    expect((await world.job(followed.jobId)).submittedBy).toBe("operator");
+    expect(await listed(jobId)).toMatchObject([{ state: "undelivered" }]);
+  });
+
   test("questions and commands go with their job", async () => {
     const { jobId } = await ask();
     await say(jobId);

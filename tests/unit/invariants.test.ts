@@ -58,11 +58,6 @@ const backoff: SeenJob = {
   ...{ state: { kind: "backoff", runAt: NOW, reason: "apiError" }, deadlineAt: NOW },
   lastEvent: { to: "backoff" },
 };
-const asking: SeenJob = {
-  ...ended,
-  ...{ state: { kind: "waiting", reason: "answer", since: 1 }, deadlineAt: NOW },
-  ...{ lastEvent: { to: "asking" }, openQuestions: 1 },
-};
 const live = (count: number) => [
   ...Array.from({ length: count }, (_, i) => ({ attempt: 2 - i, token: 3 - i, isLive: true })),
 ];
@@ -75,7 +70,6 @@ describe("a job", () => {
     ["that has ended", ended],
     ["that was never tried", pending],
     ["that waits for its next attempt", backoff],
-    ["whose run asks a person", asking],
     ["whose token grew after its attempt", { ...ended, token: 9 }],
     ["whose deadline is as late as it may be", { ...running, deadlineAt: NOW - LATE_MS }],
     ["that waits for as many as it counts", { ...pending, unmet: 2, prerequisites: 2 }],
@@ -89,15 +83,6 @@ describe("a job", () => {
   });
 
   test.each<[SeenJob, string[]]>([
-    [{ ...asking, openQuestions: 0 }, ["j questionsOpen: It is asking and has 0 open questions."]],
-    [
-      { ...ended, openQuestions: 1 },
-      ["j questionsOpen: It is succeeded and has 1 open questions."],
-    ],
-    [
-      { ...asking, deadlineAt: undefined },
-      ["j stateHasItsFields: It is waiting without a deadline."],
-    ],
     [
       { ...ended, attempts: running.attempts, token: 4 },
       ["j oneLiveAttempt: It is succeeded and has a live attempt."],

@@ -106,6 +106,8 @@ export class FakeBackend implements Backend {
   register = () => Promise.resolve({ leaseMs: 30_000 });
   watchAssignments = () => undefined;
   meter = () => Promise.resolve();
+  takeOrders = () => Promise.resolve([]);
+  acknowledgeOrder = () => Promise.resolve();
   heartbeat = () => Promise.resolve({ leaseMs: 30_000, drain: false, directives: [] });
   uploadUrls = () =>
     Promise.reject(new BackendError("INVALID_ARGUMENT", "there is no storage here"));

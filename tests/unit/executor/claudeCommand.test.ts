@@ -42,11 +42,27 @@ describe("the CLI's command", () => {
   });
 
   it("goes on with a session that was cut off, without saying the prompt again", () => {
-    const { args, opening, env } = buildCommand({ ...input, isResumed: true });
+    const { args, opening, env } = buildCommand({ ...input, goOn: { kind: "turn" } });
     const { sessionId } = input.work;
     expect(args.slice(-2)).toEqual(["--resume", sessionId]);
     expect(args).not.toContain("--session-id");
     expect([opening, env["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"]]).toEqual([undefined, "1"]);
+  });
+
+  it("goes on with what a person says to a session that had ended", () => {
+    const { args, opening, env } = buildCommand({
+      ...input,
+      goOn: { kind: "message", text: "/and then" },
+    });
+    expect(args.slice(-2)).toEqual(["--resume", input.work.sessionId]);
+    expect(opening?.text).toBe("Task:\n/and then");
+    expect(env).not.toHaveProperty("CLAUDE_CODE_RESUME_INTERRUPTED_TURN");
+  });
+
+  it("where calls of tools are asked about, permissions are not skipped", () => {
+    const { args } = buildCommand({ ...input, isGated: true });
+    expect(args).not.toContain("--dangerously-skip-permissions");
+    expect(args.join(" ")).toContain("--permission-prompt-tool stdio");
   });
 
   it("hands over the limits as single words", () => {

@@ -54,6 +54,28 @@ describe("exit and events → outcome", () => {
     expect(classify(exited(0), factsOf(done))).toEqual({ kind: "succeeded" });
   });
 
+  it("a call put off → asked, with what was to be called", () => {
+    const facts = factsOf({
+      ...{ ...done, terminal_reason: "tool_deferred", result: "" },
+      deferred_tool_use: { id: "t1", name: "Bash", input: { command: "git push" } },
+    });
+    expect(classify(exited(0), facts)).toEqual({
+      kind: "asked",
+      call: { toolUseId: "t1", tool: "Bash", input: '{"command":"git push"}' },
+    });
+  });
+
+  it.each(["hook_stopped", "aborted_tools", "aborted_streaming"])(
+    "ended by %s because a person asked → stopped, and else not",
+    (reason) => {
+      const isError = reason !== "hook_stopped";
+      const facts = factsOf({ ...done, is_error: isError, terminal_reason: reason });
+      expect(classify(aRun({ isStopAsked: true }), facts)).toEqual({ kind: "stopped" });
+      expect(classify(aRun(), facts)).toMatchObject({ kind: "failed" });
+      expect(classify(aRun({ isStopAsked: true }), factsOf(done))).toEqual({ kind: "succeeded" });
+    },
+  );
+
   it("denied tools → succeeded, with their number in the report", () => {
     const facts = factsOf({ ...done, permission_denials: [{ tool_name: "Bash" }, {}] });
     expect(classify(exited(0), facts)).toEqual({ kind: "succeeded" });

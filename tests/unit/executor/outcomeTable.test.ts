@@ -41,7 +41,6 @@ const SUCCEEDED = [
   "prompt of whitespace only",
 ];
 const FAILED: [string, FailureReason, ReturnType<typeof decision>, RegExp][] = [
-  ["deferred by hook", "cliError", "retry", /tool_deferred/],
   ["--max-turns", "maxTurns", "fail", /maximum number of turns \(1\)/],
   ["budget", "maxBudget", "fail", /maximum budget \(\$0\.1\)/],
   ["structured output that never comes", "noStructuredOutput", "retry", /without.*It said: 42/],
@@ -76,6 +75,13 @@ const FAILED: [string, FailureReason, ReturnType<typeof decision>, RegExp][] = [
 ];
 
 describe("the real CLI's stream → outcome", () => {
+  it("deferred by hook → asked, with the call that waits", () => {
+    expect(replay("deferred by hook").outcome).toMatchObject({
+      kind: "asked",
+      call: { tool: expect.any(String) as string },
+    });
+  });
+
   it.each(SUCCEEDED)("%s → done", (name) => {
     expect(replay(name).outcome).toEqual({ kind: "succeeded" });
   });
@@ -88,7 +94,7 @@ describe("the real CLI's stream → outcome", () => {
   });
 
   it("each scenario has its row, and is recorded", () => {
-    const rows = [...SUCCEEDED, ...FAILED.map(([name]) => name)].sort();
+    const rows = ["deferred by hook", ...SUCCEEDED, ...FAILED.map(([name]) => name)].sort();
     expect(Object.keys(SCENARIOS).sort()).toEqual(rows);
     expect(Object.keys(recorded).sort()).toEqual(rows);
   });

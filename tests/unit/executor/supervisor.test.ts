@@ -10,6 +10,7 @@ class FakeAttempt implements RunningAttempt {
   readonly held: HeldAttempt;
   readonly done: Promise<Outcome | undefined>;
   readonly stops: StopReason[] = [];
+  commands = 0;
   end: (outcome: Outcome | undefined) => void = () => undefined;
   constructor(held: HeldAttempt) {
     this.held = held;
@@ -17,6 +18,9 @@ class FakeAttempt implements RunningAttempt {
   }
   stop(reason: StopReason): void {
     this.stops.push(reason);
+  }
+  told(count: number): void {
+    this.commands = count;
   }
 }
 
@@ -62,6 +66,13 @@ describe("the supervisor", () => {
     supervisor.reconcile([one]);
     supervisor.reconcile([{ ...one, started: true, stop }]);
     expect(attempt(0).stops).toEqual([stop]);
+  });
+
+  it("tells an attempt how many commands people gave it", () => {
+    const { supervisor, attempt } = aSupervisor();
+    supervisor.reconcile([one]);
+    supervisor.reconcile([{ ...one, started: true, steered: 2 }]);
+    expect(attempt(0).commands).toBe(2);
   });
 
   it("never runs more than its slots, and goes on when one is free", async () => {
