@@ -35,7 +35,7 @@ describe("retry", () => {
     cliError: [5, 60, null, false],
     timedOut: [5, 60, 2, true],
     noResult: [5, 60, 2, false],
-  noStructuredOutput: [5, 60, 2, false],
+    noStructuredOutput: [5, 60, 2, false],
     internal: [5, 60, 3, false],
   };
   test("the reasons with a backoff, and no others", () => {

@@ -1,9 +1,14 @@
 /** What the page of executors reads and does. */
 import { useMutation, useQuery } from "convex/react";
+import { useGlance } from "../../session/glance.js";
 import type { AnswerStore } from "../../session/optimistic.js";
 import { api } from "../../../convex/_generated/api.js";
 import type { CredentialView } from "../../../convex/protocol/credential.js";
 import type { ExecutorView, ExecutorLeaseView } from "../../../convex/protocol/view.js";
+
+/** Half of what passes between two heartbeats by default. */
+const LEASES_PAUSE_MS = 10_000;
+const leasesPauseMs = (): number => LEASES_PAUSE_MS;
 
 type ExecutorId = ExecutorView["executorId"];
 
@@ -17,7 +22,7 @@ export type ExecutorRow = ExecutorView & {
 /** All executors, those that are online first, each group by name; undefined while they load. */
 export function useExecutorRows(): ExecutorRow[] | undefined {
   const executors = useQuery(api.executors.list, {});
-  const leases = useQuery(api.executors.leases, {});
+  const leases = useGlance(api.executors.leases, {}, leasesPauseMs);
   const credentials = useQuery(api.credentials.list, {});
   const rank = ({ presence }: ExecutorView): number => (presence === "online" ? 0 : 1);
   return executors

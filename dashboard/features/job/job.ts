@@ -1,8 +1,15 @@
 /** What the page of one job reads. */
 import { useQuery } from "convex/react";
 import { api } from "../../../convex/_generated/api.js";
-import type { AttemptView, JobDetail } from "../../../convex/protocol/view.js";
+import type { AttemptView, JobDetail, LeaseView } from "../../../convex/protocol/view.js";
 import { formatId } from "../../lib/format.js";
+import { useGlance } from "../../session/glance.js";
+
+/** Half of what passes between two heartbeats by default; at least so often within a lease. */
+const LEASE_PAUSE_MS_MAX = 10_000;
+const LOOKS_IN_LEASE = 6;
+const leasePauseMs = (lease: LeaseView | null | undefined): number =>
+  Math.min(LEASE_PAUSE_MS_MAX, (lease?.leaseMs ?? LEASE_PAUSE_MS_MAX) / LOOKS_IN_LEASE);
 
 export type JobId = JobDetail["jobId"];
 type ExecutorId = AttemptView["executorId"];
@@ -26,7 +33,7 @@ export function useWaiting({ jobId, state }: JobDetail) {
 /** The lease of the executor that has the job; undefined and null where there is none. */
 export function useLease({ jobId, state }: JobDetail) {
   const isHeld = state.kind === "assigned" || state.kind === "running";
-  return useQuery(api.jobs.lease, isHeld ? { jobId } : "skip");
+  return useGlance(api.jobs.lease, isHeld ? { jobId } : "skip", leasePauseMs);
 }
 
 /** At most 100 attempts, newest first. */

@@ -1,0 +1,49 @@
+/** Answers that are asked for now and then, because watching them would cost a run at each heartbeat. */
+import { useConvex } from "convex/react";
+import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
+import { useEffect, useState } from "react";
+
+/**
+ * The latest answer to a query that is asked again `pauseMs` of it later, while the page is seen;
+ * undefined until there is one, and where `args` is "skip". What cannot be asked now is asked the
+ * next time. `pauseMs` must be the same function each time.
+ */
+export function useGlance<Query extends FunctionReference<"query">>(
+  query: Query,
+  args: FunctionArgs<Query> | "skip",
+  pauseMs: (answer: FunctionReturnType<Query> | undefined) => number,
+): FunctionReturnType<Query> | undefined {
+  const convex = useConvex();
+  const key = args === "skip" ? null : JSON.stringify(args);
+  const [seen, setSeen] = useState<{ key: string; answer: FunctionReturnType<Query> }>();
+  useEffect(() => {
+    if (key === null) return undefined;
+    let isStale = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const pause = (answer: FunctionReturnType<Query> | undefined): void => {
+      clearTimeout(timer);
+      if (!isStale) timer = setTimeout(ask, pauseMs(answer));
+    };
+    const ask = (): void => {
+      if (document.hidden) return;
+      // Read back from what was written above.
+      convex.query(query, JSON.parse(key) as FunctionArgs<Query>).then(
+        (answer: FunctionReturnType<Query>) => {
+          if (!isStale) setSeen({ key, answer });
+          pause(answer);
+        },
+        () => {
+          pause(undefined);
+        },
+      );
+    };
+    ask();
+    document.addEventListener("visibilitychange", ask);
+    return () => {
+      isStale = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", ask);
+    };
+  }, [convex, query, key, pauseMs]);
+  return seen?.key === key ? seen.answer : undefined;
+}
