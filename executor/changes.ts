@@ -3,6 +3,7 @@ import path from "node:path";
 import type { ChangedFile, Changes } from "../convex/protocol/job.js";
 import { CHANGED_FILES_MAX, PATCH_BYTES_MAX, PATCH_CHARS_MAX } from "../convex/protocol/limits.js";
 import type { Clock } from "./clock.js";
+import { requireOwnObjects } from "./cloneObjects.js";
 import { gitEnvironment } from "./git.js";
 import { type CommandResult, runCommand } from "./runCommand.js";
 
@@ -63,6 +64,7 @@ const DIFF = [
 
 /** Counts and the patch of everything that differs from the baseline, commits included. Throws. */
 export async function collectChanges(baseline: Baseline, tools: GitTools): Promise<Changes> {
+  await requireOwnObjects(baseline.repo);
   const git = gitIn(baseline, tools);
   const omitted = await addNewFiles(baseline, git);
   const told = await expectOk(

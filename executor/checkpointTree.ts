@@ -1,6 +1,7 @@
 import { copyFile, lstat, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Baseline, expectOk, type GitTools, gitIn, type Git } from "./changes.js";
+import { requireOwnObjects } from "./cloneObjects.js";
 import { type CloneRefs, readRefs, readRegular } from "./cloneRefs.js";
 
 /**
@@ -54,6 +55,7 @@ export async function packTree(
   tools: GitTools,
   before: TreeHeader | undefined,
 ): Promise<PackedTree | null> {
+  await requireOwnObjects(baseline.repo);
   const git = gitIn(baseline, tools);
   const own = { GIT_INDEX_FILE: indexOf(baseline) };
   const refs = await readRefs(baseline.repo);

@@ -11,6 +11,8 @@ const ETC = [
   ...["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types"],
   ...["nsswitch.conf", "os-release", "protocols", "services", "ssl/certs", "ssl/openssl.cnf"],
 ];
+/** What of a clone's .git would make git run programs, or take objects from elsewhere. */
+const OURS_IN_GIT = ["config", "hooks", "objects/info"];
 const MIB = 1024 ** 2;
 /** Held in memory; a run's own temporary folder is on disk. */
 const TMP_BYTES = 256 * MIB;
@@ -65,9 +67,11 @@ export function bubblewrapArguments(input: BubblewrapInput): string[] {
     }),
     ...etc.flatMap((file) => ["--ro-bind-try", file, file]),
     ...[repo, home, config, tmp].flatMap((folder) => ["--bind", folder, folder]),
-    // Bound onto itself, the folder cannot be moved away to make room for another one.
-    ...["--bind", `${repo}/.git`, `${repo}/.git`],
-    ...["config", "hooks"].flatMap((name) => {
+    // Bound onto itself, a folder cannot be moved away to make room for another one.
+    ...[".git", ".git/objects"].flatMap((name) => {
+      return ["--bind", `${repo}/${name}`, `${repo}/${name}`];
+    }),
+    ...OURS_IN_GIT.flatMap((name) => {
       return ["--ro-bind", `${repo}/.git/${name}`, `${repo}/.git/${name}`];
     }),
     ...input.readable.flatMap(([from, at]) => ["--ro-bind", from, at]),

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { JailLevel } from "../../convex/protocol/executor.js";
@@ -173,7 +173,9 @@ async function provideBubblewrap({ programs, options, users }: Make): Promise<Ja
     hasOwnNetwork: true,
     enter: async (workspace) => {
       const user = isRoot ? await users.take() : undefined;
-      await mkdir(path.join(workspace.repo, ".git", "hooks"), { recursive: true });
+      for (const name of ["hooks", "objects/info"]) {
+        await mkdir(path.join(workspace.repo, ".git", name), { recursive: true });
+      }
       if (user !== undefined && chown !== undefined) {
         await give(workspace, user, { chown, clock: options.clock });
       }
@@ -255,7 +257,6 @@ async function wrapInBubblewrap(command: CliCommand, input: WrapInput): Promise<
     ...{ system: input.system, isRoot: input.isRoot, folders: workspace },
     readable: [
       ...options.readable.map((folder) => [folder, folder] as const),
-      ...(await objectFolders(workspace.repo)).map((folder) => [folder, folder] as const),
       ...(claude === command.file ? [] : [[command.file, claude] as const]),
       [process.execPath, `${INSIDE}/node`],
       [bundle, `${INSIDE}/executor.mjs`],
@@ -291,13 +292,6 @@ async function writeOwnFiles(
       return [file, at] as const;
     }),
   );
-}
-
-/** Folders outside the clone from which it takes objects. Nothing of the run has written there yet. */
-async function objectFolders(repo: string): Promise<string[]> {
-  const file = path.join(repo, ".git", "objects", "info", "alternates");
-  const text = await readFile(file, "utf8").catch(() => "");
-  return text.split("\n").filter((line) => path.isAbsolute(line));
 }
 
 /** Makes the folders of the run its user's own, and closes them to all others. */
