@@ -32,22 +32,33 @@ export function toolGate(
 /** `Tool`, `Beginning*`, `*`, each with what the call looks like in brackets or without. */
 function readPattern(pattern: string): (call: ToolCall) => boolean {
   const [, tool = "", looks] = /^([^(]*)(?:\(([\s\S]*)\))?$/.exec(pattern) ?? [];
-  const isTool = glob(tool);
-  const isLike = looks === undefined ? undefined : glob(looks);
-  return (call) => isTool(call.tool) && (isLike === undefined || isLike(tellingOf(call)));
+  return (call) => {
+    if (!isOfForm(tool, call.tool)) return false;
+    return looks === undefined || tellingOf(call).some((value) => isOfForm(looks, value));
+  };
 }
 
-function tellingOf({ input }: ToolCall): string {
-  if (typeof input !== "object" || input === null) return "";
-  for (const name of TELLING) {
-    const value: unknown = Reflect.get(input, name);
-    if (typeof value === "string") return value.trim();
+/** All of them: the model may fill in fields that the tool does not know. */
+function tellingOf({ input }: ToolCall): string[] {
+  if (typeof input !== "object" || input === null) return [""];
+  const values = TELLING.map((name): unknown => Reflect.get(input, name));
+  const telling = values.filter((value) => typeof value === "string");
+  return telling.length > 0 ? telling.map((value) => value.trim()) : [JSON.stringify(input)];
+}
+
+/**
+ * Whether a value is of this form, where `*` stands for any characters. Each part is looked for once,
+ * from where the one before it ends: the model writes the value, and must not make it take long.
+ */
+function isOfForm(form: string, value: string): boolean {
+  const [first = "", ...rest] = form.split("*");
+  const last = rest.pop();
+  if (last === undefined) return value === form;
+  let at = first.length;
+  for (const part of rest) {
+    const found = value.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
   }
-  return JSON.stringify(input);
-}
-
-function glob(text: string): (value: string) => boolean {
-  const parts = text.split("*").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const form = new RegExp(`^${parts.join("[\\s\\S]*")}$`);
-  return (value) => form.test(value);
+  return value.startsWith(first) && value.endsWith(last) && at + last.length <= value.length;
 }

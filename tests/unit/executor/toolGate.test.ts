@@ -20,9 +20,21 @@ describe("which calls wait for a person", () => {
     ["Bash(a.c)", bash("abc"), false],
     ["Write(*/.env)", call("Write", { file_path: "/job/repo/.env", content: "x" }), true],
     ["Write(*/.env)", call("Write", { file_path: "/job/repo/a", content: "/.env" }), false],
+    // A field that the tool does not know must not stand in front of the one it goes by.
+    ["Write(*/.env)", call("Write", { command: "ls", file_path: "/job/repo/.env" }), true],
+    ["Bash(aba)", bash("ab"), false],
+    ["Bash(ab*ba)", bash("aba"), false],
+    ["Bash(*a*a)", bash("a"), false],
+    ["Bash(a*b*c)", bash("a-c-b-c"), true],
     ["Odd(*secret*)", call("Odd", { anything: "a secret" }), true],
   ])("%s, %j → %j", (pattern, asked, waits) => {
     expect(gate(pattern)?.(asked)).toEqual({ kind: waits ? "defer" : "allow" });
+  });
+
+  it("a long call takes no longer than it is long, whatever its pattern", () => {
+    // A form that tries again from every place would take hours over this one.
+    const long = bash("rm -r ".repeat(200_000));
+    expect(gate("Bash(*rm*-r*f*/*)")?.(long)).toEqual({ kind: "allow" });
   });
 
   it("nothing is asked about without patterns", () => {
