@@ -140,9 +140,10 @@ export function baselineOf(workspace: Workspace, commit: string): Baseline {
 
 /** What git over a clone needs; with `ms`, all its calls together end by then. */
 export function gitTools(context: AttemptContext, workspace: Workspace, ms?: number): GitTools {
-  const { clock, git } = context.deps;
+  const { clock, git, jail } = context.deps;
   const { signal } = context;
   return {
+    confine: (call) => jail.aroundGit(call, workspace),
     ...{ searchPath: git.searchPath, home: workspace.home, clock },
     marker: { [MARKER_VARIABLE]: workspace.marker },
     signal: ms === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(ms)]),

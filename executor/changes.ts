@@ -5,7 +5,7 @@ import { CHANGED_FILES_MAX, PATCH_BYTES_MAX, PATCH_CHARS_MAX } from "../convex/p
 import type { Clock } from "./clock.js";
 import { requireOwnObjects } from "./cloneObjects.js";
 import { gitEnvironment } from "./git.js";
-import { type CommandResult, runCommand } from "./runCommand.js";
+import { type Command, type CommandResult, runCommand } from "./runCommand.js";
 
 /**
  * What a run did to the tree, found out without trusting anything the run could write: the git
@@ -20,6 +20,8 @@ export type GitTools = {
   marker: Readonly<Record<string, string>>;
   clock: Clock;
   signal: AbortSignal;
+  /** Keeps a call over a run's clone from the rest of the machine; without it nothing does. */
+  confine?: (call: Pick<Command, "file" | "args">) => Pick<Command, "file" | "args">;
 };
 
 const STEP_MS_MAX = 60_000;
@@ -39,6 +41,7 @@ const ATTRIBUTES = "* !diff !filter !merge !ident !whitespace !delta !export-sub
 export async function takeBaseline(baseline: Baseline, tools: GitTools): Promise<void> {
   const { gitFolder, repo, commit } = baseline;
   const git = gitIn(baseline, tools);
+  await mkdir(gitFolder, { mode: 0o700 });
   await expectOk(git(["init", "--quiet", "--bare", "--template=", "--", gitFolder]), "init");
   await mkdir(path.join(gitFolder, "info"), { recursive: true });
   await writeFile(path.join(gitFolder, "info", "attributes"), ATTRIBUTES);
@@ -208,8 +211,7 @@ export function gitIn(baseline: Baseline, tools: GitTools): Git {
   return (args, more = {}) =>
     runCommand(
       {
-        file: "git",
-        args,
+        ...(tools.confine?.({ file: "git", args }) ?? { file: "git", args }),
         cwd: baseline.repo,
         // `init --bare` refuses a work tree.
         env: {

@@ -27,7 +27,12 @@ const ID = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 /** Throws where there is no ordinary .git folder with a HEAD. */
 export async function readRefs(repo: string): Promise<CloneRefs> {
   const gitFolder = path.join(repo, ".git");
-  if (!(await lstat(gitFolder)).isDirectory()) throw new Error("the clone's .git is no folder");
+  for (const name of ["", "refs", "refs/heads", "refs/tags"]) {
+    const stat = await lstat(path.join(gitFolder, name)).catch(absentAs(undefined));
+    // Through a link they would be another repository's.
+    const isFolder = stat?.isDirectory() ?? name !== "";
+    if (!isFolder) throw new Error(`the clone's ${path.join(".git", name)} is no folder`);
+  }
   const refs = { ...(await readPacked(gitFolder)), ...(await readLoose(gitFolder)) };
   const head = (await readSmall(path.join(gitFolder, "HEAD"), REF_BYTES_MAX)).trim();
   if (ID.test(head)) return { head, branch: undefined, refs };

@@ -52,13 +52,9 @@ export function bubblewrapArguments(input: BubblewrapInput): string[] {
   const etc = ETC.map((name) => `/etc/${name}`);
   const shown = input.readable.map(([, at]) => at);
   return [
-    ...(input.isRoot ? rootNamespaces() : ["--unshare-all"]),
+    ...(input.isRoot ? rootNamespaces(["SETUID", "SETGID", "SETPCAP"]) : ["--unshare-all"]),
     ...["--die-with-parent", "--hostname", HOST_NAME],
-    ...input.system.flatMap((folder) =>
-      folder.kind === "link"
-        ? ["--symlink", folder.target, folder.at]
-        : ["--ro-bind", folder.at, folder.at],
-    ),
+    ...systemArguments(input.system),
     ...["--proc", "/proc", "--dev", "/dev"],
     ...["--size", String(SHM_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"],
     ...["--size", String(TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"],
@@ -79,6 +75,39 @@ export function bubblewrapArguments(input: BubblewrapInput): string[] {
   ];
 }
 
+/**
+ * Arguments of bwrap for git over a clone that a run has in its hands: whatever links and names the run
+ * puts in its way, also while git looks, nothing else is there to be read, and only `gitFolder` to be
+ * written.
+ */
+export function gitArguments(
+  input: Pick<BubblewrapInput, "system" | "isRoot"> & {
+    readable: readonly string[];
+    repo: string;
+    gitFolder: string;
+  },
+): string[] {
+  const { system, isRoot, readable, repo, gitFolder } = input;
+  return [
+    // The clone is another user's, who may have closed parts of it.
+    ...(isRoot ? rootNamespaces(["DAC_READ_SEARCH"]) : ["--unshare-all"]),
+    "--die-with-parent",
+    ...systemArguments(system),
+    ...["--dev", "/dev"],
+    ...[...readable, repo].flatMap((folder) => ["--ro-bind", folder, folder]),
+    ...["--bind", gitFolder, gitFolder],
+    ...["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", repo, "--"],
+  ];
+}
+
+function systemArguments(system: readonly SystemFolder[]): string[] {
+  return system.flatMap((folder) =>
+    folder.kind === "link"
+      ? ["--symlink", folder.target, folder.at]
+      : ["--ro-bind", folder.at, folder.at],
+  );
+}
+
 /** All folders on the way to the paths, outermost first: what bwrap makes by itself is closed to others. */
 function foldersAbove(paths: readonly string[]): string[] {
   const folders = new Set<string>();
@@ -94,12 +123,9 @@ function foldersAbove(paths: readonly string[]): string[] {
   return [...folders].filter(isMade).sort();
 }
 
-/**
- * Root needs no namespace of users, which many machines forbid to others. Of root's rights those stay
- * that giving up the rest takes.
- */
-function rootNamespaces(): string[] {
+/** Root needs no namespace of users, which many machines forbid to others. Of root's rights these stay. */
+function rootNamespaces(rights: readonly string[]): string[] {
   const spaces = ["ipc", "pid", "net", "uts"].map((name) => `--unshare-${name}`);
-  const kept = ["SETUID", "SETGID", "SETPCAP"].flatMap((name) => ["--cap-add", `CAP_${name}`]);
+  const kept = rights.flatMap((name) => ["--cap-add", `CAP_${name}`]);
   return [...spaces, "--unshare-cgroup-try", "--cap-drop", "ALL", ...kept];
 }

@@ -6,12 +6,13 @@ import type { CliCommand } from "../claude/command.js";
 import type { Clock } from "../clock.js";
 import type { Config } from "../config.js";
 import { MARKER_VARIABLE } from "../processTree.js";
-import { runCommand } from "../runCommand.js";
+import { type Command, runCommand } from "../runCommand.js";
 import type { Workspace } from "../workspace.js";
 import { BRIDGE_COMMAND, type BridgeCall } from "./bridge.js";
 import {
   bubblewrapArguments,
   findSystem,
+  gitArguments,
   HOST_NAME,
   INSIDE,
   type SystemFolder,
@@ -36,9 +37,13 @@ export interface Jail {
   readonly hasOwnNetwork: boolean;
   /** Makes a place for one run, before its command is known. Call when the clone is complete. */
   enter(workspace: Workspace): Promise<Cell>;
+  /** A call of git over a run's clone, kept from the rest of the machine where the level can do so. */
+  aroundGit(call: GitCall, folders: Pick<Workspace, "repo" | "gitFolder">): GitCall;
   /** Ends what runs of executors that are gone left behind. */
   sweep(): Promise<void>;
 }
+
+export type GitCall = Pick<Command, "file" | "args">;
 
 /** The place of one run. */
 export interface Cell {
@@ -113,6 +118,7 @@ function provideNone({ programs }: Make): Jail {
         wrap: (command) => prefixed(afterUs(programs), command),
         leave: () => Promise.resolve(true),
       }),
+    aroundGit: (call) => call,
     sweep: () => Promise.resolve(),
   };
 }
@@ -143,6 +149,7 @@ function provideUid({ programs, options, users }: Make): Jail {
         leave: () => leaveAs(user),
       };
     },
+    aroundGit: (call) => call,
     sweep: () => users.sweep(),
   };
 }
@@ -197,6 +204,10 @@ async function provideBubblewrap({ programs, options, users }: Make): Promise<Ja
           }),
         leave: () => (user === undefined ? Promise.resolve(true) : leaveAs(user)),
       };
+    },
+    aroundGit: ({ file, args }, { repo, gitFolder }) => {
+      const around = gitArguments({ ...{ system, isRoot, repo, gitFolder }, ...options });
+      return { file: bwrap, args: [...around, file, ...args] };
     },
     sweep: () => users.sweep(),
   };

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import {
   appendFile,
@@ -12,9 +13,17 @@ import {
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Repository } from "../../../convex/protocol/job.js";
-import { collectChanges, takeBaseline, wholePatch } from "../../../executor/changes.js";
+import {
+  collectChanges,
+  gitIn,
+  type GitTools,
+  takeBaseline,
+  wholePatch,
+} from "../../../executor/changes.js";
+import { packTree, prepareTree } from "../../../executor/checkpointTree.js";
 import { systemClock } from "../../../executor/clock.js";
 import { cloneRepository } from "../../../executor/git.js";
+import { provideJail } from "../../../executor/jail/jail.js";
 import { aFolder, aRepository, git } from "./fixtures.js";
 
 const SEARCH_PATH = "/usr/bin:/bin";
@@ -125,19 +134,19 @@ describe("cloning", () => {
 });
 
 describe("collecting changes", () => {
-  const tools = () => ({
+  const tools = (): GitTools => ({
     searchPath: SEARCH_PATH,
     home: folder.root,
     marker: {},
     clock: systemClock,
     signal: new AbortController().signal,
   });
-  async function prepared(files: Record<string, string> = {}) {
+  async function prepared(files: Record<string, string> = {}, over: GitTools = tools()) {
     const origin = await aRepository(folder.root, { "old.txt": "old\n", ...files });
     const cloned = await clone(local(origin.path));
     if (!cloned.ok) throw new Error(cloned.failure.message);
     const baseline = { gitFolder: at("baseline.git"), repo: at("repo"), commit: cloned.commit };
-    await takeBaseline(baseline, tools());
+    await takeBaseline(baseline, over);
     return baseline;
   }
 
@@ -235,6 +244,39 @@ describe("collecting changes", () => {
     git(at("repo"), "status", "--porcelain");
     expect(existsSync(at("pwned"))).toBe(true);
   });
+
+  it("at jail, has git see nothing but the clone, whatever names the run puts in its way", async () => {
+    const { jailed, baseline } = await preparedInJail();
+    await writeFile(at("key"), "of the machine\n");
+    await symlink(at("key"), at("repo", "out"));
+    await writeFile(at("repo", "README.md"), "changed\n");
+    git(at("repo"), "commit", "--all", "--quiet", "--message=by the model");
+    const head = git(at("repo"), "rev-parse", "HEAD");
+    // As the run leaves it: another user's, closed to all others.
+    if (process.getuid?.() === 0) execFileSync("chown", ["-R", "58999:58999", at("repo")]);
+    await chmod(at("repo"), 0o700);
+    // A run that swaps files for links at the right moment has git read through them, as this does.
+    const read = ["hash-object", "--no-filters", "--", "out"];
+    expect((await gitIn(baseline, tools())(read)).code).toBe(0);
+    expect((await gitIn(baseline, jailed)(read)).stderr).toContain("No such file");
+    expect((await collectChanges(baseline, jailed)).byFile).toMatchObject([
+      { path: "README.md", status: "changed" },
+      { path: "out", status: "added" },
+    ]);
+    const tree = await packTree(baseline, jailed, undefined);
+    expect(tree?.header.refs.head).toBe(head);
+  });
+
+  async function preparedInJail() {
+    const jail = await provideJail("jail", {
+      ...{ searchPath: SEARCH_PATH, clock: systemClock, uid: process.getuid?.(), readable: [] },
+    });
+    const folders = { repo: at("repo"), gitFolder: at("baseline.git") };
+    const jailed: GitTools = { ...tools(), confine: (call) => jail.aroundGit(call, folders) };
+    const baseline = await prepared({}, jailed);
+    await prepareTree(baseline);
+    return { jailed, baseline };
+  }
 
   it("shows text that attributes of the run would have hidden", async () => {
     const baseline = await prepared();
