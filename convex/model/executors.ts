@@ -112,7 +112,7 @@ export async function register(
   const what = `process ${claims.boot}${from}, version ${registration.version}${jail}`;
   await note(ctx, before, { action: "executor.registered", detail: what });
   const lease = isSameProcess ? await Leases.find(ctx, before._id) : null;
-  await open(ctx, before._id, lease?.owed ?? []);
+  await open(ctx, before._id, { owed: lease?.owed ?? [] });
 }
 
 /** Who a heartbeat is of: as its lease knows it, or as its row does, where no lease does. */
@@ -132,7 +132,7 @@ export async function heartbeat(
   const directives: Directive[] = [];
   for (const claim of held) directives.push(await directiveFor(ctx, executorId, claim));
   if (lease === null && executor?.presence === "lost") {
-    await comeBack(ctx, executor, { held, directives });
+    await comeBack(ctx, executor, { held, directives, disk });
   }
   if (lease !== null) {
     const isLow = disk?.isLow === true;
@@ -162,21 +162,24 @@ async function directiveFor(
 
 /**
  * A process that was silent for longer than its lease, and was not replaced, is back: it gets a new
- * lease, and owes a slot for each attempt that it must still stop.
+ * lease, and owes a slot for each attempt that it must still stop. Its disk is what it says now: the
+ * lease that knew it before is gone.
  */
 async function comeBack(
   ctx: MutationCtx,
   executor: Doc<"executors">,
-  { held, directives }: { held: HeldAttempt[]; directives: Directive[] },
+  {
+    held,
+    directives,
+    disk,
+  }: { held: HeldAttempt[]; directives: Directive[]; disk: Disk | undefined },
 ): Promise<void> {
-  await ctx.db.patch("executors", executor._id, presence(executor, "online"));
+  const isDiskLow = disk?.isLow === true ? (true as const) : undefined;
+  await ctx.db.patch("executors", executor._id, { ...presence(executor, "online"), isDiskLow });
   await note(ctx, executor, { action: "executor.back" });
   const stopping = held.filter((_, i) => directives[i] === "stop").slice(0, executor.slots);
-  await open(
-    ctx,
-    executor._id,
-    stopping.map((claim, ordinal) => ({ ...claim, ordinal })),
-  );
+  const owed = stopping.map((claim, ordinal) => ({ ...claim, ordinal }));
+  await open(ctx, executor._id, { owed, disk });
 }
 
 /** Marks an executor as not to be used, if this reason says so: its free slots go. */
@@ -315,9 +318,9 @@ async function evict(
 async function open(
   ctx: MutationCtx,
   executorId: Id<"executors">,
-  owed: Leases.Owed,
+  seen: { owed: Leases.Owed; disk?: Disk | undefined },
 ): Promise<void> {
-  await Leases.grant(ctx, await get(ctx, executorId), owed);
+  await Leases.grant(ctx, await get(ctx, executorId), seen);
   await restoreSlots(ctx, executorId);
 }
 

@@ -23,13 +23,14 @@ export async function find(
 export async function grant(
   ctx: MutationCtx,
   executor: Doc<"executors">,
-  owed: Owed,
+  { owed, disk }: { owed: Owed; disk?: Disk | undefined },
 ): Promise<void> {
   await drop(ctx, executor._id);
   const expiresAt = Lease.expiresAt(Clock.now(), executor.leaseMs);
   await ctx.db.insert("leases", {
     ...{ executorId: executor._id, expiresAt, owed },
     holder: holderOf(executor),
+    ...(disk === undefined ? {} : { disk }),
   });
   await Timer.arm(ctx, expiresAt);
 }

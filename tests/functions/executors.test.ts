@@ -216,6 +216,25 @@ describe("slots", () => {
     expect(await freeSlots()).toBe(1);
   });
 
+  test("a disk that got room while its executor was lost → all of its slots are back", async () => {
+    const executor = await world.executor("box", 2);
+    const beat = (isLow: boolean) =>
+      executor.mutation(api.executors.heartbeat, {
+        held: [],
+        disk: { freeBytes: 1, totalBytes: 10, isLow },
+      });
+    await beat(true);
+    await world.advance(10 * 60_000);
+    await beat(true);
+    expect(await freeSlots()).toBe(0);
+    await beat(false);
+    expect(await freeSlots()).toBe(2);
+    await beat(true);
+    await world.advance(10 * 60_000);
+    await beat(false);
+    expect(await freeSlots()).toBe(2);
+  });
+
   test("drain → what runs goes on, nothing new; resume → the free ones are back", async () => {
     const executor = await world.executor("box", 2);
     const operator = await world.user("operator");
