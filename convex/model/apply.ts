@@ -33,7 +33,7 @@ export async function apply(
     }
   }
   if (!isTerminal(job.state.kind) && isTerminal(state.kind)) {
-    if (job.attempt > 0) await Checkpoints.keep(ctx, job._id);
+    await Checkpoints.keep(ctx, job);
     await endTalk(ctx, job);
     await settleDependents(ctx, job._id, state.kind === "succeeded");
   }

@@ -129,8 +129,14 @@ export async function handOn(ctx: MutationCtx, from: Id<"jobs">, to: Id<"jobs">)
   await ctx.db.patch("checkpoints", kept._id, { jobId: to, ...anew });
 }
 
+/** The origin of jobs that follow this one up, and so have a checkpoint before their first attempt. */
+export const followUpOrigin = (jobId: Id<"jobs">) => `${FOLLOW_UP}${jobId}`;
+const FOLLOW_UP = "job:";
+
 /** Keeps an ended job's checkpoint for a follow-up, for some days. */
-export async function keep(ctx: MutationCtx, jobId: Id<"jobs">): Promise<void> {
+export async function keep(ctx: MutationCtx, job: Doc<"jobs">): Promise<void> {
+  const { _id: jobId, attempt, origin } = job;
+  if (attempt === 0 && origin?.startsWith(FOLLOW_UP) !== true) return;
   const kept = await find(ctx, jobId);
   if (kept === null) return;
   const { _id: checkpointId } = kept;

@@ -7,9 +7,6 @@ import { accept, fail } from "../lib/errors.js";
 import * as Checkpoints from "./checkpoints.js";
 import * as Intake from "./intake.js";
 
-/** The origin of jobs that follow this one up. */
-const originOf = (jobId: Id<"jobs">) => `job:${jobId}`;
-
 /**
  * Goes on with an ended job's session in a new job: the same repository, commit, limits and labels, the
  * tree as the job left it, and the text as the next thing said. A session goes on in one place alone:
@@ -42,7 +39,7 @@ export async function follow(
     after: [],
     onDependencyFailure: "cancel",
     idempotency: undefined,
-    origin: originOf(job._id),
+    origin: Checkpoints.followUpOrigin(job._id),
   });
   await Checkpoints.handOn(ctx, job._id, jobId);
   return jobId;

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api, internal } from "../../convex/_generated/api.js";
 import type { Id } from "../../convex/_generated/dataModel.js";
-import { APPROVAL_MS_DEFAULT, STEERING_PER_JOB_MAX } from "../../convex/protocol/limits.js";
+import {
+  APPROVAL_MS_DEFAULT,
+  SESSION_KEPT_MS,
+  STEERING_PER_JOB_MAX,
+} from "../../convex/protocol/limits.js";
 import { auditEverything } from "./audit.js";
 import {
   assigned,
@@ -188,6 +192,21 @@ describe("a follow-up", () => {
     expect((await world.job(jobId)).origin).toBe(`job:${claim.jobId}`);
     const again = operator.mutation(api.jobs.followUp, { jobId: claim.jobId, text: "x" });
     expect(await codeOf(again)).toBe("ILLEGAL_TRANSITION");
+  });
+
+  test("canceled before it ran, keeps the session no longer than others do", async () => {
+    const claim = await aRun();
+    await keep(claim);
+    await finish(box, claim, { kind: "succeeded" });
+    await operator.mutation(api.queue.pause, { reason: "test" });
+    const { jobId } = await operator.mutation(api.jobs.followUp, { jobId: claim.jobId, text: "x" });
+    await operator.mutation(api.jobs.cancel, { jobId });
+    const kept = () =>
+      world.t.run(async (ctx) => (await ctx.db.query("checkpoints").collect()).length);
+    await world.advance(SESSION_KEPT_MS - 1);
+    expect(await kept()).toBe(1);
+    await world.advance(1);
+    expect(await kept()).toBe(0);
   });
 
   test("of a job that runs, or that left nothing → refused", async () => {
