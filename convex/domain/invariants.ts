@@ -50,6 +50,8 @@ export type SeenJob = {
   hasLaterEvent: boolean;
   /** Questions of its runs that wait for a person. */
   openQuestions: number;
+  /** Commands of people that no run took up yet. */
+  openCommands: number;
   hasPrompt: boolean;
   /** Of the executor that holds it. */
   executor: null | { presence: string; hasLease: boolean };
@@ -65,6 +67,12 @@ export function checkJob(job: SeenJob, now: number): Violation[] {
     if (job.openQuestions !== (isAsking(job.state) ? 1 : 0)) {
       const row = rowOf(job.state, job.isCancelRequested);
       found("questionsOpen", `It is ${row} and has ${job.openQuestions} open questions.`);
+    }
+    if (isTerminal(job.state.kind) && job.openCommands > 0) {
+      found(
+        "commandsSettled",
+        `It is ${job.state.kind} and has ${job.openCommands} open commands.`,
+      );
     }
     if (!job.hasPrompt) found("referencesHold", "Its prompt is gone.");
     if (job.charged + job.interruptions > job.attempt) {
@@ -276,7 +284,7 @@ export type SeenSystem = {
   hasPending: boolean;
   hasFreeSlot: boolean;
   timers: readonly { nextAt: number | null }[];
-  /** The first of all deadlines and ends of leases; Infinity when there is none. */
+  /** The first of all deadlines, ends of leases and times of schedules; Infinity when there is none. */
   firstDeadline: number;
 };
 

@@ -41,6 +41,15 @@ export async function url(ctx: QueryCtx, artifactId: Id<"artifacts">): Promise<s
   return found;
 }
 
+/** Counts the artifacts of a job, at most `limit`. */
+export async function count(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<number> {
+  const rows = await ctx.db
+    .query("artifacts")
+    .withIndex("by_job", (q) => q.eq("jobId", jobId))
+    .take(limit);
+  return rows.length;
+}
+
 /** Deletes at most `limit` artifacts of a job with their files. Hands out how many. */
 export async function remove(ctx: MutationCtx, jobId: Id<"jobs">, limit: number): Promise<number> {
   const rows = await ctx.db

@@ -75,9 +75,14 @@ export async function openOf(ctx: QueryCtx, jobId: Id<"jobs">): Promise<Row | nu
   return (await rows(ctx, jobId)).find(({ state }) => state === "open") ?? null;
 }
 
-/** How many questions of a job are open: one at most, says the audit. */
-export async function countOpen(ctx: QueryCtx, jobId: Id<"jobs">): Promise<number> {
-  return (await rows(ctx, jobId)).filter(({ state }) => state === "open").length;
+/** How many questions of a job are open, and how much text it took to know. */
+export async function weigh(
+  ctx: QueryCtx,
+  job: Doc<"jobs">,
+): Promise<{ open: number; chars: number }> {
+  const all = job.asked === undefined ? [] : await rows(ctx, job._id);
+  const chars = all.reduce((sum, { input, text }) => sum + input.length + (text?.length ?? 0), 0);
+  return { open: all.filter(({ state }) => state === "open").length, chars };
 }
 
 /** A job's questions, oldest first. */
@@ -94,10 +99,12 @@ export async function listOpen(ctx: QueryCtx): Promise<QuestionView[]> {
   return found.map(view);
 }
 
-/** Deletes a job's questions. */
-export async function remove(ctx: MutationCtx, job: Doc<"jobs">): Promise<void> {
-  if (job.asked === undefined) return;
-  for (const row of await rows(ctx, job._id)) await ctx.db.delete("questions", row._id);
+/** Deletes a job's questions. Hands out how many. */
+export async function remove(ctx: MutationCtx, job: Doc<"jobs">): Promise<number> {
+  if (job.asked === undefined) return 0;
+  const all = await rows(ctx, job._id);
+  for (const row of all) await ctx.db.delete("questions", row._id);
+  return all.length;
 }
 
 async function rows(ctx: QueryCtx, jobId: Id<"jobs">): Promise<Row[]> {

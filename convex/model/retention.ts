@@ -4,6 +4,7 @@ import { isTerminal } from "../domain/lifecycle.js";
 import { DAYS_DEFAULT } from "../domain/retention.js";
 import {
   AFTER_MAX,
+  ARTIFACTS_MAX,
   BATCH_SIZE_MAX,
   PRUNE_ATTEMPTS,
   PRUNE_BATCH,
@@ -11,6 +12,7 @@ import {
   PRUNE_EVENTS,
   PRUNE_JOBS,
   PRUNE_TAILS,
+  PRUNE_TALK,
 } from "../protocol/limits.js";
 import type {
   RetentionDays,
@@ -195,15 +197,19 @@ async function jobs(
   let reached = cursor;
   for (const job of found) {
     if (isOver(job, before) && !(await isReferenced(ctx, job))) {
-      const isAll = deleter === null ? countJob(job, count) : await removeJob(deleter, job, count);
+      const isAll =
+        deleter === null ? await countJob(ctx, job, count) : await removeJob(deleter, job, count);
       if (!isAll) return { rows, cursor: reached, isDone: false };
     }
     reached = job._creationTime;
-    const isFull =
-      (rows["attempts"] ?? 0) >= PRUNE_ATTEMPTS || (rows["events"] ?? 0) >= PRUNE_EVENTS;
-    if (isFull) return { rows, cursor: reached, isDone: false };
+    if (isFull(rows)) return { rows, cursor: reached, isDone: false };
   }
   return { rows, cursor: reached, isDone: found.length < PRUNE_JOBS };
+}
+
+/** Whether a step has deleted as much as one transaction should. */
+function isFull({ attempts = 0, events = 0, steering = 0, questions = 0 }: RowCounts): boolean {
+  return attempts >= PRUNE_ATTEMPTS || events >= PRUNE_EVENTS || steering + questions >= PRUNE_TALK;
 }
 
 function isOver({ state }: Doc<"jobs">, before: number): boolean {
@@ -224,11 +230,18 @@ async function isReferenced(ctx: QueryCtx, job: Doc<"jobs">): Promise<boolean> {
 
 type Count = (table: string, by: number) => void;
 
-function countJob(job: Doc<"jobs">, count: Count): true {
+/** Artifacts of a job that a dry run counts, at most. */
+const ARTIFACTS_COUNTED_MAX = 8 * ARTIFACTS_MAX;
+
+async function countJob(ctx: QueryCtx, job: Doc<"jobs">, count: Count): Promise<true> {
   count("jobs", 1);
   count("prompts", 1);
   count("attempts", job.attempt);
   count("events", job.events);
+  if (job.steered !== undefined) count("steering", job.steered);
+  if (job.asked !== undefined) count("questions", job.asked);
+  const artifacts = await Artifacts.count(ctx, job._id, ARTIFACTS_COUNTED_MAX);
+  if (artifacts > 0) count("artifacts", artifacts);
   return true;
 }
 
@@ -243,8 +256,9 @@ async function removeJob(ctx: MutationCtx, job: Doc<"jobs">, count: Count): Prom
   if (artifacts > 0) count("artifacts", artifacts);
   if (artifacts === PRUNE_CHUNKS) return false;
   await Checkpoints.drop(ctx, job._id);
-  await Steering.remove(ctx, job);
-  await Questions.remove(ctx, job);
+  const [steering, questions] = [await Steering.remove(ctx, job), await Questions.remove(ctx, job)];
+  if (steering > 0) count("steering", steering);
+  if (questions > 0) count("questions", questions);
   const attempts = await ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", job._id))

@@ -22,7 +22,9 @@ import * as Leases from "./leases.js";
 import * as Outbox from "./outbox.js";
 import * as Questions from "./questions.js";
 import * as Recount from "./recount.js";
+import * as Schedules from "./schedules.js";
 import * as Slots from "./slots.js";
+import * as Steering from "./steering.js";
 
 /** Reads pages of rows and has domain/invariants check them; within a page all is of one moment. */
 
@@ -85,7 +87,11 @@ async function system(ctx: QueryCtx): Promise<Violation[]> {
     timers,
     hasPending: pending !== null,
     hasFreeSlot: (await Slots.first(ctx, 1)).length > 0,
-    firstDeadline: Math.min(await Leases.nextExpiry(ctx), await Jobs.nextDeadline(ctx)),
+    firstDeadline: Math.min(
+      await Leases.nextExpiry(ctx),
+      await Jobs.nextDeadline(ctx),
+      await Schedules.nextDue(ctx),
+    ),
   };
   return Invariants.checkSystem(seen, Clock.now());
 }
@@ -231,13 +237,13 @@ async function allAfter(ctx: QueryCtx, cursor: number): Promise<Doc<"jobs">[]> {
 export async function ofJobs(ctx: QueryCtx, jobs: readonly Doc<"jobs">[]): Promise<Violation[]> {
   const violations: Violation[] = [];
   for (const job of jobs) {
-    const seen = await see(ctx, job, await latestAttempts(ctx, job));
+    const seen = await see(ctx, job, await belongings(ctx, job));
     violations.push(...Invariants.checkJob(seen, Clock.now()), ...(await checkLog(ctx, job, true)));
   }
   return violations;
 }
 
-/** Checks jobs in their order, until the reports of their attempts amount to more than a page may read. */
+/** Checks jobs in their order, until the texts that belong to them amount to more than a page may read. */
 async function jobsOf(
   ctx: QueryCtx,
   jobs: readonly Doc<"jobs">[],
@@ -246,10 +252,10 @@ async function jobsOf(
   const page: Page = { checked: 0, violations: [], cursor: 0, isDone: false };
   let chars = 0;
   for (const job of jobs) {
-    const attempts = await latestAttempts(ctx, job);
-    chars += attempts.reduce((sum, attempt) => sum + reportChars(attempt), 0);
+    const theirs = await belongings(ctx, job);
+    chars += theirs.chars;
     page.violations.push(
-      ...Invariants.checkJob(await see(ctx, job, attempts), Clock.now()),
+      ...Invariants.checkJob(await see(ctx, job, theirs), Clock.now()),
       ...(await checkLog(ctx, job, isWhole)),
     );
     page.checked += 1;
@@ -259,12 +265,24 @@ async function jobsOf(
   return { ...page, isDone: jobs.length < AUDIT_JOBS_PAGE };
 }
 
-async function latestAttempts(ctx: QueryCtx, job: Doc<"jobs">): Promise<Doc<"attempts">[]> {
-  return ctx.db
+/** What of a job holds texts: its latest attempts, and what people and its runs said to each other. */
+type Belongings = {
+  attempts: readonly Doc<"attempts">[];
+  openQuestions: number;
+  openCommands: number;
+  chars: number;
+};
+
+async function belongings(ctx: QueryCtx, job: Doc<"jobs">): Promise<Belongings> {
+  const attempts = await ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", job._id))
     .order("desc")
     .take(AUDIT_SEEN_ATTEMPTS);
+  const [questions, commands] = [await Questions.weigh(ctx, job), await Steering.weigh(ctx, job)];
+  const reports = attempts.reduce((sum, attempt) => sum + reportChars(attempt), 0);
+  const chars = reports + questions.chars + commands.chars;
+  return { attempts, openQuestions: questions.open, openCommands: commands.open, chars };
 }
 
 function reportChars({ report }: Doc<"attempts">): number {
@@ -274,7 +292,7 @@ function reportChars({ report }: Doc<"attempts">): number {
 async function see(
   ctx: QueryCtx,
   job: Doc<"jobs">,
-  attempts: readonly Doc<"attempts">[],
+  { attempts, openQuestions, openCommands }: Belongings,
 ): Promise<Invariants.SeenJob> {
   const { _id, state, events } = job;
   const [lastEvent, laterEvent] = await ctx.db
@@ -304,7 +322,8 @@ async function see(
     ],
     lastEvent: lastEvent?.seq === events - 1 ? { to: lastEvent.to } : null,
     hasLaterEvent: laterEvent !== undefined,
-    openQuestions: job.asked === undefined ? 0 : await Questions.countOpen(ctx, _id),
+    openQuestions,
+    openCommands,
     hasPrompt: (await ctx.db.get("prompts", job.promptId)) !== null,
     executor:
       executor === null ? null : { presence: executor.presence, hasLease: leases.length > 0 },

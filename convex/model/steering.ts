@@ -137,10 +137,22 @@ export async function list(ctx: QueryCtx, jobId: Id<"jobs">): Promise<SteeringVi
   );
 }
 
-/** Deletes a job's commands. */
-export async function remove(ctx: MutationCtx, job: Doc<"jobs">): Promise<void> {
-  if (job.steered === undefined) return;
-  for (const row of await rows(ctx, job._id)) await ctx.db.delete("steering", row._id);
+/** Deletes a job's commands. Hands out how many. */
+export async function remove(ctx: MutationCtx, job: Doc<"jobs">): Promise<number> {
+  if (job.steered === undefined) return 0;
+  const all = await rows(ctx, job._id);
+  for (const row of all) await ctx.db.delete("steering", row._id);
+  return all.length;
+}
+
+/** How many commands of a job nobody has settled, and how much text it took to know. */
+export async function weigh(
+  ctx: QueryCtx,
+  job: Doc<"jobs">,
+): Promise<{ open: number; chars: number }> {
+  const all = job.steered === undefined ? [] : await rows(ctx, job._id);
+  const chars = all.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
+  return { open: all.filter(isOpen).length, chars };
 }
 
 function isOpen({ state }: Row): boolean {

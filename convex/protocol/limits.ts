@@ -383,6 +383,8 @@ export const PRUNE_JOBS = 8;
 /** An attempt may carry 600 KB of result and patch. */
 export const PRUNE_ATTEMPTS = 8;
 export const PRUNE_EVENTS = 256;
+/** Commands and questions, of which those of one job more may be deleted: they hold texts. */
+export const PRUNE_TALK = 100;
 /** A tail or a chunk may have 100 KB. */
 export const PRUNE_TAILS = 16;
 export const PRUNE_CHUNKS = 32;

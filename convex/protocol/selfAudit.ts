@@ -24,6 +24,7 @@ export const INVARIANTS = {
   outboxMoves: "No message waits in the outbox longer than its limit.",
   questionsOpen:
     "A job waits for an answer while one question of it is open, and at no other time.",
+  commandsSettled: "What people said to a job that has ended came to its end with it.",
   referencesHold: "What a job refers to is there.",
   reservationsInFlight:
     "What a budget has set aside is the sum of its reservations, each of an attempt under way.",

@@ -81,6 +81,8 @@ describe("an artifact", () => {
     await finish(box, claim, { kind: "succeeded" });
     await world.advance(91 * 86_400_000);
     const kinds = ["logs" as const, "jobs" as const];
+    const dry = await world.t.action(internal.retention.prune, { kinds, dryRun: true });
+    expect(dry.rows).toMatchObject({ jobs: 1, artifacts: 1 });
     const { rows } = await world.t.action(internal.retention.prune, { kinds });
     expect(rows).toMatchObject({ jobs: 1, artifacts: 1 });
     expect(await world.files()).toBe(0);

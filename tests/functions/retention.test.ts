@@ -8,6 +8,7 @@ import {
   PRUNE_CHUNKS,
   PRUNE_EVENTS,
   PRUNE_JOBS,
+  STEERING_PER_JOB_MAX,
 } from "../../convex/protocol/limits.js";
 import { AGED_KINDS, type RetentionKind } from "../../convex/protocol/retention.js";
 import schema from "../../convex/schema.js";
@@ -323,6 +324,14 @@ describe("in steps", () => {
     for (let i = 0; i < PRUNE_JOBS + 2; i += 1) {
       const next = await world.submit();
       await world.t.mutation(internal.admin.cancelJob, { jobId: next });
+      await world.t.run(async (ctx) => {
+        await ctx.db.patch("jobs", next, { steered: STEERING_PER_JOB_MAX });
+        const said = { jobId: next, kind: "message", messageId: "m", by: "a", at: 1 } as const;
+        const end = { state: "undelivered", stateAt: 1 } as const;
+        for (let seq = 0; seq < STEERING_PER_JOB_MAX; seq += 1) {
+          await ctx.db.insert("steering", { ...said, ...end, seq });
+        }
+      });
     }
     await later(91);
     expect((await prune()).isComplete).toBe(true);

@@ -82,6 +82,16 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
     },
   ],
   [
+    "a command that nobody will take up",
+    ["commandsSettled"],
+    async (ctx) => {
+      const { _id: jobId } = await ended(ctx);
+      await ctx.db.patch("jobs", jobId, { steered: 1 });
+      const said = { seq: 0, kind: "message", messageId: "m", text: "x", by: "a", at: 1 } as const;
+      await ctx.db.insert("steering", { jobId, ...said, state: "sent", stateAt: 1 });
+    },
+  ],
+  [
     "a token that fell back",
     ["tokensGrow"],
     async (ctx) => ctx.db.patch("jobs", (await ended(ctx))._id, { token: 0 }),
@@ -248,6 +258,17 @@ const PLANTED: [string, Invariant[], (ctx: MutationCtx) => Promise<unknown>][] =
     async (ctx) => {
       const row = await first(ctx.db.query("timer").collect());
       await ctx.db.patch("timer", row._id, { nextAt: null });
+    },
+  ],
+  [
+    "a schedule that the timer does not know of",
+    ["timerArmed"],
+    async (ctx) => {
+      const cadence = { kind: "interval", everyMs: 3_600_000, anchorAt: 0 } as const;
+      const row = { name: "s", cadence, catchUp: "skip" } as const;
+      const submission = { repository: "octo/hello", prompt: "x" };
+      const idle = { paused: false, nextAt: 1, runs: 0, createdBy: "user:a" };
+      await ctx.db.insert("schedules", { ...row, submission, ...idle });
     },
   ],
   [

@@ -328,7 +328,10 @@ describe("a question", () => {
     await say(jobId);
     await operator.mutation(api.jobs.cancel, { jobId });
     await world.advance(400 * 24 * 60 * 60_000);
-    await world.t.action(internal.retention.prune, {});
+    const gone = { steering: 1, questions: 1, jobs: 1 };
+    const counted = await world.t.action(internal.retention.prune, { dryRun: true });
+    expect(counted.rows).toMatchObject(gone);
+    expect((await world.t.action(internal.retention.prune, {})).rows).toMatchObject(gone);
     const rows = await world.t.run(async (ctx) => [
       ...(await ctx.db.query("steering").collect()),
       ...(await ctx.db.query("questions").collect()),

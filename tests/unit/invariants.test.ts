@@ -31,6 +31,7 @@ const running: SeenJob = {
   ...{ unmet: 0, prerequisites: 0, isReady: false, deadlineAt: NOW, isCancelRequested: false },
   ...{ charged: 1, interruptions: 1, events: 5, hasPrompt: true, hasLaterEvent: false },
   openQuestions: 0,
+  openCommands: 0,
   attempts: [
     { attempt: 2, token: 3, isLive: true },
     { attempt: 1, token: 1, isLive: false },

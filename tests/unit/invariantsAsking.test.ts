@@ -10,10 +10,12 @@ const asking: SeenJob = {
   ...{ charged: 0, interruptions: 0, events: 5, hasPrompt: true, hasLaterEvent: false },
   ...{ attempts: [{ attempt: 1, token: 1, isLive: false }], lastEvent: { to: "asking" } },
   openQuestions: 1,
+  openCommands: 1,
 };
 const canceled: SeenJob = {
   ...asking,
   ...{ state: { kind: "canceled", endedAt: 1 }, deadlineAt: undefined, openQuestions: 0 },
+  openCommands: 0,
   lastEvent: { to: "canceled" },
 };
 
@@ -29,6 +31,11 @@ test.each<[string, SeenJob, string[]]>([
     "that ended with a question open",
     { ...canceled, openQuestions: 1 },
     ["questionsOpen: It is canceled and has 1 open questions."],
+  ],
+  [
+    "that ended with a command that nobody settled",
+    { ...canceled, openCommands: 2 },
+    ["commandsSettled: It is canceled and has 2 open commands."],
   ],
   [
     "that would wait for ever",
