@@ -59,7 +59,10 @@ export function carryOrders({ held, backend, mark, heed }: OrdersOptions): Order
   const fetch = async (run: Steering): Promise<void> => {
     while (fetched < told && steering === run) {
       const count = told;
-      for (const order of await backend.takeOrders(held)) {
+      const orders = await backend.takeOrders(held);
+      // They are for the run that is there now, which asks for itself.
+      if (steering !== run) return;
+      for (const order of orders) {
         if (known.has(order.steeringId)) continue;
         known.add(order.steeringId);
         carryOut(order, run);
@@ -70,12 +73,14 @@ export function carryOrders({ held, backend, mark, heed }: OrdersOptions): Order
   const begin = (): void => {
     if (isBusy || steering === undefined || fetched >= told) return;
     isBusy = true;
-    fetch(steering)
+    const run = steering;
+    fetch(run)
       .catch((error: unknown) => {
         heed(error, "ordersNotTaken");
       })
       .finally(() => {
         isBusy = false;
+        if (steering !== run) begin();
       });
   };
   return {
@@ -85,6 +90,10 @@ export function carryOrders({ held, backend, mark, heed }: OrdersOptions): Order
     },
     attach: (run) => {
       steering = run;
+      // What another run of this attempt did not take up before it ended is this one's to hear.
+      fetched = 0;
+      for (const { steeringId } of said.values()) known.delete(steeringId);
+      said.clear();
       begin();
     },
     onTaken: (messageId) => {

@@ -95,6 +95,30 @@ describe("what people tell a run", () => {
     ]);
   });
 
+  it("what a run did not take up before it was started over is said to the next one", async () => {
+    const { orders, run, did } = someOrders([order("one"), order("two")], [order("one")]);
+    orders.attach(run);
+    orders.told(2);
+    await settle();
+    orders.onTaken("m-two");
+    orders.stop();
+    orders.attach({ ...run });
+    await settle();
+    orders.onTaken("m-one");
+    expect(did).toEqual(["say one", "say two", "acknowledged two", "say one", "acknowledged one"]);
+  });
+
+  it("a run that begins while the one before it still asks gets what it asked for", async () => {
+    const { orders, run, did } = someOrders([order("one")], [order("one")]);
+    orders.told(1);
+    const gone = (): boolean => did.push("said to nobody") > 0;
+    orders.attach({ ...run, say: gone });
+    orders.stop();
+    orders.attach(run);
+    await settle();
+    expect(did).toEqual(["say one"]);
+  });
+
   it("a run that takes nothing more acknowledges nothing", async () => {
     const { orders, run, did, refuse } = someOrders([order("late")]);
     refuse();
