@@ -33,10 +33,12 @@ export type GatewayOptions = {
   credential: Credential;
   /** A socket file to make, or a free port of the loopback interface. */
   listen: { socket: string } | "loopback";
-  /** One sentence on what was refused; it holds no secret. */
+  /** One sentence on what was refused; it holds no secret. Called for the first ones of a run alone. */
   onRefusal: (why: string) => void;
 };
 
+/** Refusals of one run that are told: a run that goes on guessing must not fill the operator's log. */
+const REFUSALS_TOLD_MAX = 20;
 /** Longest request body; the API itself takes 32 MB. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 /** Requests of one run at a time; the CLI's subagents stay below. */
@@ -110,6 +112,7 @@ class Forwarder {
   readonly #digest: Buffer;
   readonly #ended = new AbortController();
   #inFlight = 0;
+  #refusals = 0;
 
   constructor(options: GatewayOptions, token: string) {
     this.#options = options;
@@ -214,7 +217,10 @@ class Forwarder {
 
   #refuse(response: ServerResponse, status: keyof typeof TYPES, message: string): void {
     if (response.headersSent || response.destroyed) return;
-    this.#options.onRefusal(message);
+    this.#refusals += 1;
+    const isLast = this.#refusals === REFUSALS_TOLD_MAX;
+    const end = isLast ? " (further refusals of this run are not told)" : "";
+    if (this.#refusals <= REFUSALS_TOLD_MAX) this.#options.onRefusal(message + end);
     response.writeHead(status, { "content-type": "application/json", connection: "close" });
     response.end(JSON.stringify({ type: "error", error: { type: TYPES[status], message } }));
   }

@@ -223,6 +223,19 @@ describe("the gateway between a run and the model's API", () => {
     expect(answer.status).toBe(413);
   });
 
+  it("refusals without end → the operator's log names the first of them, and says so", async () => {
+    const said: string[] = [];
+    const gateway = await aGateway((await anApi()).url, { onRefusal: (why) => said.push(why) });
+    for (let i = 0; i < 40; i += 1) {
+      const answer = await ask(gateway, { headers: { "x-api-key": "guessed" } });
+      expect(answer.status).toBe(401);
+    }
+    expect(said).toHaveLength(20);
+    expect(said.at(-1)).toBe(
+      "not the token of this run (further refusals of this run are not told)",
+    );
+  });
+
   it("more requests at a time than any run makes → the rest is told to wait", async () => {
     const held: ServerResponse[] = [];
     let isReleased = false;
