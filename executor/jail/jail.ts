@@ -43,7 +43,7 @@ export interface Jail {
   sweep(): Promise<void>;
 }
 
-export type GitCall = Pick<Command, "file" | "args">;
+type GitCall = Pick<Command, "file" | "args">;
 
 /** The place of one run. */
 export interface Cell {
