@@ -1,4 +1,6 @@
 /** What survives a SIGKILL of the executor, and of the backend. */
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { expect, it } from "vitest";
 import { gitRepo } from "../support/gitRepo.js";
 import { speakAs } from "../support/executorIdentity.js";
@@ -7,11 +9,14 @@ import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
 import { runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack } from "../support/stack.js";
 import { startTcpProxy } from "../support/tcpProxy.js";
+import { tempDir } from "../support/tempDir.js";
 import { waitFor } from "../support/waitFor.js";
 
 const repo = gitRepo();
 const repositories = [repo.path];
 const tokens = { input: 1, output: 1, cacheRead: 0, cacheCreation: 0 };
+/** The CLI asks a gateway that is gone a few times more, with pauses. */
+const GIVES_UP_MS_MAX = 60_000;
 const SHORT_LEASE = { LEASE_TIME: "3000", HEARTBEAT_INTERVAL: "500" };
 
 /** The first session runs a tool that does not end; every later one gets the script. */
@@ -132,4 +137,27 @@ it("a backend killed and started again mid-run: the executor reconnects, the job
   const events = await stack.people.listEvents(jobId);
   expect(events.filter((e) => e.to === "succeeded")).toHaveLength(1);
   expect(stack.api.requests.filter((r) => r.kind === "main")).toHaveLength(1);
+});
+
+it("an executor killed mid-run: the run it left asks the model nothing more, and ends", async () => {
+  const sign = path.join(tempDir("signs"), "sign");
+  const untilSign = `until [ -e ${sign} ]; do sleep 0.05; done`;
+  const stack = await startStack({
+    script: () => ({
+      steps: [
+        { tools: [{ name: "Bash", input: { command: untilSign, description: "Wait" } }] },
+        { text: "Paid for nothing." },
+      ],
+    }),
+    repositories,
+  });
+  const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
+  const marker = `FONDATION_JOB=${jobId}:1`;
+  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  await stack.killExecutor("executor-1");
+  const asked = stack.api.requests.length;
+  writeFileSync(sign, "");
+  // The gateway, its only way to the model, was the executor's.
+  await waitFor("the run to end", () => processesWith(marker).length === 0, GIVES_UP_MS_MAX);
+  expect(stack.api.requests).toHaveLength(asked);
 });
