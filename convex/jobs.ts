@@ -62,7 +62,7 @@ export const prompt = userQuery("viewer")({
   handler: async (ctx, { jobId }) => Jobs.prompt(ctx, await Jobs.getByText(ctx, jobId)),
 });
 
-/** The latest attempts of a job, newest first. */
+/** The latest attempts of a job, newest first: at most 100, and a megabyte of reports. */
 export const attempts = userQuery("viewer")({
   args: { jobId: v.id("jobs") },
   returns: v.array(attemptView),

@@ -5,6 +5,7 @@ import { makeUuid } from "../lib/crypto.js";
 import { fail } from "../lib/errors.js";
 import type { AttemptSpend } from "../protocol/budget.js";
 import type { AttemptReport, Phase } from "../protocol/job.js";
+import { REPORTS_READ_CHARS_MAX } from "../protocol/limits.js";
 import type { AttemptEnd, AttemptView, LiveAttempt } from "../protocol/view.js";
 
 /** What every write of an executor names: the job, and the token it was given for it. */
@@ -137,7 +138,7 @@ export async function requireFinished(
   if (!isFinished) throw stale(claim);
 }
 
-/** Latest attempts of a job, newest first. */
+/** Latest attempts of a job, newest first; as many as their reports allow in one read. */
 export async function list(ctx: QueryCtx, job: Doc<"jobs">, limit: number): Promise<AttemptView[]> {
   const live = isHeld(job.state) ? [begun(job)] : [];
   return [...live, ...(await ended(ctx, job._id, limit - live.length))];
@@ -149,12 +150,33 @@ export async function lastEnded(ctx: QueryCtx, jobId: Id<"jobs">): Promise<Attem
 }
 
 async function ended(ctx: QueryCtx, jobId: Id<"jobs">, limit: number): Promise<AttemptView[]> {
-  const rows = await ctx.db
+  const rows = ctx.db
     .query("attempts")
     .withIndex("by_job", (q) => q.eq("jobId", jobId))
-    .order("desc")
-    .take(limit);
-  return rows.map(view);
+    .order("desc");
+  return (await some(rows, limit)).map(view);
+}
+
+/** The first rows, at most `limit`; fewer where their reports are more than one read should bring. */
+async function some(
+  rows: AsyncIterable<Doc<"attempts">>,
+  limit: number,
+): Promise<Doc<"attempts">[]> {
+  const found: Doc<"attempts">[] = [];
+  if (limit <= 0) return found;
+  let chars = 0;
+  for await (const row of rows) {
+    found.push(row);
+    chars += reportChars(row);
+    if (found.length >= limit || chars >= REPORTS_READ_CHARS_MAX) break;
+  }
+  return found;
+}
+
+/** How much text the report of an attempt holds, about. */
+export function reportChars({ report }: Doc<"attempts">): number {
+  const { result = "", structuredOutput = "", changes } = report ?? {};
+  return result.length + structuredOutput.length + (changes?.patch.length ?? 0);
 }
 
 /** An attempt that has ended, as people see it. */
@@ -178,7 +200,7 @@ function view(row: Doc<"attempts">): AttemptView {
 
 /** How long the attempts that ended last took from their start, ms; those that began. */
 export async function recentDurations(ctx: QueryCtx, limit: number): Promise<number[]> {
-  const rows = await ctx.db.query("attempts").order("desc").take(limit);
+  const rows = await some(ctx.db.query("attempts").order("desc"), limit);
   return rows.flatMap(({ startedAt, end }) =>
     startedAt === undefined ? [] : [end.at - startedAt],
   );

@@ -16,6 +16,7 @@ import {
   LOG_CHUNKS_PER_LOG_MAX,
 } from "../protocol/limits.js";
 import type { Cursor, Page, Part, Verdict, Violation } from "../protocol/selfAudit.js";
+import * as Attempts from "./attempts.js";
 import * as Dependencies from "./dependencies.js";
 import * as Jobs from "./jobs.js";
 import * as Leases from "./leases.js";
@@ -280,13 +281,9 @@ async function belongings(ctx: QueryCtx, job: Doc<"jobs">): Promise<Belongings> 
     .order("desc")
     .take(AUDIT_SEEN_ATTEMPTS);
   const [questions, commands] = [await Questions.weigh(ctx, job), await Steering.weigh(ctx, job)];
-  const reports = attempts.reduce((sum, attempt) => sum + reportChars(attempt), 0);
+  const reports = attempts.reduce((sum, attempt) => sum + Attempts.reportChars(attempt), 0);
   const chars = reports + questions.chars + commands.chars;
   return { attempts, openQuestions: questions.open, openCommands: commands.open, chars };
-}
-
-function reportChars({ report }: Doc<"attempts">): number {
-  return (report?.result?.length ?? 0) + (report?.changes?.patch.length ?? 0);
 }
 
 async function see(

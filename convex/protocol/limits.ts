@@ -66,6 +66,8 @@ export const NOTE_CHARS_MAX = 500;
 export const AHEAD_MAX = 100;
 /** Ended attempts, and running ones, that an estimate rests on. */
 export const ESTIMATE_SAMPLES = 20;
+/** Characters of reports after which a read of attempts brings no further one. */
+export const REPORTS_READ_CHARS_MAX = 1_000_000;
 /** How long a deadline that could not be acted on is left alone. */
 export const QUARANTINE_MS = 10 * 60_000;
 

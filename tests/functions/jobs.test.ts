@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { api } from "../../convex/_generated/api.js";
-import { codeOf, World } from "./world.js";
+import { aReport, codeOf, started, World } from "./world.js";
 
 let world: World;
 beforeEach(async () => {
@@ -187,4 +187,29 @@ describe("reading", () => {
     expect(JSON.stringify(shown)).toContain("Say hello");
     expect(JSON.stringify(shown)).not.toContain("keep this here");
   });
+});
+
+test("attempts with large reports are read a megabyte at a time, the newest first", async () => {
+  const executor = await world.executor("box");
+  const jobId = await world.submit();
+  const claim = await started(executor);
+  const report = { ...aReport, result: "x".repeat(100_000) };
+  const outcome = { kind: "failed", reason: "maxTurns", message: "" } as const;
+  await executor.mutation(api.executors.finish, { ...claim, outcome, report });
+  await world.t.run(async (ctx) => {
+    const ended = await ctx.db.query("attempts").unique();
+    if (ended === null) throw new Error("no attempt");
+    const { _id: _, _creationTime: __, ...row } = ended;
+    for (let attempt = 2; attempt <= 40; attempt += 1) {
+      await ctx.db.insert("attempts", { ...row, attempt, token: 2 * attempt });
+    }
+    await ctx.db.patch("jobs", jobId, { attempt: 40, token: 100 });
+  });
+  const viewer = await world.user("viewer");
+  const attempts = await viewer.query(api.jobs.attempts, { jobId });
+  expect(attempts.map(({ attempt }) => attempt)).toEqual([40, 39, 38, 37, 36, 35, 34, 33, 32, 31]);
+  await world.submit();
+  const next = await world.submit();
+  const { estimateNote } = await viewer.query(api.jobs.waiting, { jobId: next });
+  expect(estimateNote).toContain("the last 10 attempts");
 });
