@@ -1,5 +1,6 @@
 import type { Doc, Id } from "../_generated/dataModel.js";
 import type { QueryCtx } from "../_generated/server.js";
+import * as Budget from "../domain/budget.js";
 import { type Estimate, estimate } from "../domain/estimate.js";
 import * as Clock from "../lib/clock.js";
 import { fits, labelsOf, signature } from "../domain/labels.js";
@@ -16,6 +17,7 @@ import * as Gates from "./gates.js";
 import * as Lines from "./lines.js";
 import * as Places from "./places.js";
 import * as Questions from "./questions.js";
+import * as Spending from "./spending.js";
 import * as Slots from "./slots.js";
 
 /**
@@ -128,7 +130,7 @@ async function waitingRule(
     case "paused":
       return gateRule(ctx, { reason, gate: job.gate ?? "" });
     case "budget":
-      return budgetRule(ctx, job.gate ?? "");
+      return budgetRule(ctx, job);
     case "credential":
       return credentialRule(ctx);
   }
@@ -164,12 +166,20 @@ async function gateRule(
   };
 }
 
-async function budgetRule(ctx: QueryCtx, gate: string): Promise<Rule> {
-  const row = await Budgets.ofGate(ctx, gate);
-  if (row === null) return { rule: "budget", message: "It is about to be let in." };
+async function budgetRule(ctx: QueryCtx, job: Doc<"jobs">): Promise<Rule> {
+  const row = await Budgets.ofGate(ctx, job.gate ?? "");
+  const account = row === null ? null : await Budgets.look(ctx, row);
+  if (row === null || account === null || hasRoom(account, job)) {
+    return { rule: "budget", message: "It is about to be let in." };
+  }
   const until = Budgets.endOf(row);
-  const message = Budgets.inWords(await Budgets.look(ctx, row));
+  const message = Budgets.inWords(account);
   return { rule: "budget", message, ...(until === null ? {} : { until }) };
+}
+
+/** Whether the gate of a budget is open, and the job itself would pass it: it waits for its turn alone. */
+function hasRoom(account: Budgets.Row, job: Doc<"jobs">): boolean {
+  return [undefined, Spending.left(job)].every((left) => Budget.reserve(account, left) !== null);
 }
 
 async function credentialRule(ctx: QueryCtx): Promise<Rule> {

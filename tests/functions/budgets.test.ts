@@ -243,8 +243,13 @@ describe("a budget without room", () => {
     await end(executor, 1);
     const jobId = await submit(1);
     expect(await kindOf(jobId)).toBe("waiting");
-    if (how === "raised") await set(3);
+    const raised = { scope: { kind: "all" }, period: "day", limitUsd: 3 } as const;
+    if (how === "raised") await administrator.mutation(api.budgets.set, raised);
     else await administrator.mutation(api.budgets.remove, { budgetId });
+    const { rule, message, until } = await waiting(jobId);
+    expect({ rule, message, until }).toEqual({
+      ...{ rule: "budget", message: "It is about to be let in.", until: null },
+    });
     await world.settle();
     expect(await kindOf(jobId)).toBe("assigned");
   });
