@@ -199,7 +199,17 @@ test("attempts with large reports are read a megabyte at a time, the newest firs
   await world.t.run(async (ctx) => {
     const ended = await ctx.db.query("attempts").unique();
     if (ended === null) throw new Error("no attempt");
-    const { _id: _, _creationTime: __, ...row } = ended;
+    const { executorId, assignedAt, sessionId, phases, end, finishedByExecutor } = ended;
+    const row = {
+      jobId,
+      executorId,
+      assignedAt,
+      sessionId,
+      phases,
+      end,
+      finishedByExecutor,
+      report,
+    };
     for (let attempt = 2; attempt <= 40; attempt += 1) {
       await ctx.db.insert("attempts", { ...row, attempt, token: 2 * attempt });
     }

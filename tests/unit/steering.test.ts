@@ -84,15 +84,17 @@ test("a call is cut to what is kept", () => {
   expect([toolUseId.length, tool.length, input.length]).toEqual([200, 200, 8_000]);
 });
 
+const NOBODY =
+  "Nobody allowed this call in time, so it is refused. Go on without it, or end with what is done.";
 test.each([
   ["allowed", "Yes", "A person allowed this call. They said: Yes"],
   ["allowed", undefined, "A person allowed this call."],
   ["refused", "No", "A person refused this call. They said: No"],
-  ["open", undefined, "Nobody allowed this call in time, so it is refused."],
-  ["withdrawn", undefined, "Nobody allowed this call in time, so it is refused."],
-  ["expired", undefined, "Nobody allowed this call in time, so it is refused."],
+  ["open", undefined, NOBODY],
+  ["withdrawn", undefined, NOBODY],
+  ["expired", undefined, NOBODY],
 ] as const)("%s, and %j: the model is told so", (state, text, said) => {
-  expect(answerMessage(state, text)).toMatch(said);
+  expect(answerMessage(state, text)).toBe(said);
 });
 
 test("secrets that name themselves are not shown, all of them, and nothing else is hidden", () => {
