@@ -200,18 +200,12 @@ test("attempts with large reports are read a megabyte at a time, the newest firs
     const ended = await ctx.db.query("attempts").unique();
     if (ended === null) throw new Error("no attempt");
     const { executorId, assignedAt, sessionId, phases, end, finishedByExecutor } = ended;
-    const row = {
-      jobId,
-      executorId,
-      assignedAt,
-      sessionId,
-      phases,
-      end,
-      finishedByExecutor,
-      report,
-    };
+    const row = { jobId, executorId, assignedAt, startedAt: assignedAt, sessionId, phases, end };
     for (let attempt = 2; attempt <= 40; attempt += 1) {
-      await ctx.db.insert("attempts", { ...row, attempt, token: 2 * attempt });
+      await ctx.db.insert("attempts", {
+        ...{ ...row, finishedByExecutor, report, attempt },
+        token: 2 * attempt,
+      });
     }
     await ctx.db.patch("jobs", jobId, { attempt: 40, token: 100 });
   });
