@@ -103,7 +103,8 @@ export default defineConfig({
           name: "e2e",
           include: ["tests/e2e/**/*.test.ts"],
           environment: "node",
-          fileParallelism: false,
+          // After the others: what waits for processes shares the cores well, what computes does not.
+          sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
           globalSetup: ["tests/support/deployOnce.ts"],
@@ -114,7 +115,7 @@ export default defineConfig({
           name: "dashboard",
           include: ["tests/dashboard/**/*.test.ts"],
           environment: "node",
-          fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
           globalSetup: ["tests/support/deployOnce.ts"],

@@ -9,6 +9,16 @@ import { Duration, Elapsed, Nothing, Time } from "../../ui/Time.js";
 import type { JobId } from "./jobs.js";
 import type { Selection } from "./selection.js";
 
+/** On a phone a row is a card: title above, state and time below, the rest on the job's own page. */
+const CARD = {
+  row: "max-sm:grid max-sm:grid-cols-[auto_1fr_auto] max-sm:border-b max-sm:border-line max-sm:last:border-b-0",
+  box: "max-sm:row-span-2 max-sm:h-auto max-sm:border-b-0 max-sm:pt-3",
+  title: "max-sm:col-span-2 max-sm:h-auto max-sm:border-b-0 max-sm:pt-2 max-sm:pl-0",
+  state:
+    "max-sm:col-start-2 max-sm:row-start-2 max-sm:h-auto max-sm:border-b-0 max-sm:pb-2.5 max-sm:pl-0",
+  time: "max-sm:col-start-3 max-sm:row-start-2 max-sm:h-auto max-sm:border-b-0 max-sm:pb-2.5",
+} as const;
+
 /** The list; `j` and `k` move along it, `x` selects, Enter opens. */
 export function JobTable({
   jobs,
@@ -22,9 +32,9 @@ export function JobTable({
   const all = selection.ids.size === jobs.length;
   return (
     <Table name="Jobs">
-      <thead>
-        <tr>
-          <Th className="w-8">
+      <thead className="max-sm:block">
+        <tr className="max-sm:flex max-sm:border-b max-sm:border-line max-sm:bg-raised">
+          <Th className="w-8 max-sm:flex max-sm:items-center max-sm:border-b-0">
             <input
               type="checkbox"
               aria-label="Select all jobs shown"
@@ -33,15 +43,21 @@ export function JobTable({
               className="size-4 align-middle accent-(--accent)"
             />
           </Th>
-          <Th className="w-40">State</Th>
-          <Th>Job</Th>
-          <Th end>Attempt</Th>
-          <Th>By</Th>
-          <Th end>Submitted</Th>
-          <Th end>Took</Th>
+          <Th className="w-40 max-sm:hidden">State</Th>
+          <Th className="max-sm:flex max-sm:items-center max-sm:border-b-0 max-sm:pl-0">Job</Th>
+          <Th end className="max-sm:hidden">
+            Attempt
+          </Th>
+          <Th className="max-sm:hidden">By</Th>
+          <Th end className="max-sm:hidden">
+            Submitted
+          </Th>
+          <Th end className="max-sm:hidden">
+            Took
+          </Th>
         </tr>
       </thead>
-      <tbody ref={body}>
+      <tbody ref={body} className="max-sm:block">
         {jobs.map((job) => (
           <Row
             key={job.jobId}
@@ -65,8 +81,14 @@ function Row({ job, isSelected, onToggle }: RowProps): ReactNode {
   const { jobId, title, spec, state, attempt, attemptsMax, submittedAt, submittedBy } = job;
   const name = title === "" ? formatId(jobId) : title;
   return (
-    <tr className={cx("hover:bg-raised", isSelected && "bg-accent-soft hover:bg-accent-soft")}>
-      <Td>
+    <tr
+      className={cx(
+        "hover:bg-raised",
+        CARD.row,
+        isSelected && "bg-accent-soft hover:bg-accent-soft",
+      )}
+    >
+      <Td className={CARD.box}>
         <input
           type="checkbox"
           aria-label={`Select ${name}`}
@@ -79,15 +101,15 @@ function Row({ job, isSelected, onToggle }: RowProps): ReactNode {
           className="size-4 align-middle accent-(--accent)"
         />
       </Td>
-      <Td className="whitespace-nowrap">
+      <Td className={cx("whitespace-nowrap", CARD.state)}>
         <StateBadge state={state.kind} note={noteOf(job)} />
       </Td>
-      <Td className="max-w-0 min-w-56 w-full">
+      <Td className={cx("w-full sm:max-w-0 sm:min-w-56", CARD.title)}>
         <Link
           to="/jobs/$jobId"
           params={{ jobId }}
           data-row={jobId}
-          className="block truncate font-medium text-text no-underline hover:underline"
+          className="block font-medium text-text no-underline hover:underline max-sm:line-clamp-2 sm:truncate"
         >
           {name}
         </Link>
@@ -96,12 +118,14 @@ function Row({ job, isSelected, onToggle }: RowProps): ReactNode {
           {spec.ref !== "HEAD" && ` @ ${spec.ref}`}
         </span>
       </Td>
-      <Td end>{attempt === 0 ? <Nothing /> : `${attempt}/${attemptsMax}`}</Td>
-      <Td className="whitespace-nowrap">{formatActor(submittedBy)}</Td>
-      <Td end>
+      <Td end className="max-sm:hidden">
+        {attempt === 0 ? <Nothing /> : `${attempt}/${attemptsMax}`}
+      </Td>
+      <Td className="whitespace-nowrap max-sm:hidden">{formatActor(submittedBy)}</Td>
+      <Td end className={CARD.time}>
         <Time at={submittedAt} />
       </Td>
-      <Td end>
+      <Td end className="max-sm:hidden">
         <Took job={job} />
       </Td>
     </tr>
