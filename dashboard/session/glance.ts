@@ -1,6 +1,12 @@
 /** Answers that are asked for now and then, because watching them would cost a run at each heartbeat. */
 import { useConvex } from "convex/react";
-import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
+import {
+  getFunctionName,
+  makeFunctionReference,
+  type FunctionArgs,
+  type FunctionReference,
+  type FunctionReturnType,
+} from "convex/server";
 import { useEffect, useState } from "react";
 
 /**
@@ -14,6 +20,8 @@ export function useGlance<Query extends FunctionReference<"query">>(
   pauseMs: (answer: FunctionReturnType<Query> | undefined) => number,
 ): FunctionReturnType<Query> | undefined {
   const convex = useConvex();
+  // `api.x.y` is another object each time it is read; its name is not.
+  const name = getFunctionName(query);
   const key = args === "skip" ? null : JSON.stringify(args);
   const [seen, setSeen] = useState<{ key: string; answer: FunctionReturnType<Query> }>();
   useEffect(() => {
@@ -26,8 +34,9 @@ export function useGlance<Query extends FunctionReference<"query">>(
     };
     const ask = (): void => {
       if (document.hidden) return;
-      // Read back from what was written above.
-      convex.query(query, JSON.parse(key) as FunctionArgs<Query>).then(
+      // Name and arguments are those of `query` and `args`.
+      const asked = makeFunctionReference<"query">(name) as Query;
+      convex.query(asked, JSON.parse(key) as FunctionArgs<Query>).then(
         (answer: FunctionReturnType<Query>) => {
           if (!isStale) setSeen({ key, answer });
           pause(answer);
@@ -44,6 +53,6 @@ export function useGlance<Query extends FunctionReference<"query">>(
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", ask);
     };
-  }, [convex, query, key, pauseMs]);
+  }, [convex, name, key, pauseMs]);
   return seen?.key === key ? seen.answer : undefined;
 }
