@@ -5,12 +5,14 @@ import { fail } from "../lib/errors.js";
 import * as Budget from "../domain/budget.js";
 import { findState, matches } from "../domain/bulk.js";
 import { labelsOf } from "../domain/labels.js";
+import { isTerminal } from "../domain/lifecycle.js";
 import { microsOf } from "../domain/rollup.js";
 import type { JobStateKind } from "../protocol/job.js";
 import { HEALTH_COUNT_MAX, PAGE_SIZE_MAX, SLOTS_MAX } from "../protocol/limits.js";
 import type { BulkFilter } from "../protocol/queue.js";
 import type { JobDetail, JobView, LeaseView } from "../protocol/view.js";
 import * as Attempts from "./attempts.js";
+import * as Checkpoints from "./checkpoints.js";
 import * as Leases from "./leases.js";
 import * as Spending from "./spending.js";
 
@@ -41,6 +43,10 @@ export async function prompt(ctx: QueryCtx, job: Doc<"jobs">): Promise<string> {
 /** The job with its latest attempt. */
 export async function detail(ctx: QueryCtx, job: Doc<"jobs">): Promise<JobDetail> {
   const latest = await Attempts.latest(ctx, job);
+  if (isTerminal(job.state.kind)) {
+    // Not asked of a job under way: each checkpoint would renew the answer.
+    return { ...view(job), latest, isSessionKept: await Checkpoints.isKept(ctx, job._id) };
+  }
   const spend = await Spending.soFar(ctx, job);
   if (latest === null || spend === undefined) return { ...view(job), latest };
   const costs = { micros: microsOf(spend.costUsd), tokens: spend.tokens };

@@ -96,7 +96,12 @@ export type JobView = Infer<typeof jobView>;
  * Answer of `jobs:get`: the job with its latest attempt, null before the first. Here `spent` counts what
  * a bounded attempt under way has cost so far.
  */
-export const jobDetail = v.object({ ...jobView.fields, latest: v.union(attemptView, v.null()) });
+export const jobDetail = v.object({
+  ...jobView.fields,
+  latest: v.union(attemptView, v.null()),
+  /** Whether `jobs:followUp` can go on with its session; absent before it has ended. */
+  isSessionKept: v.optional(v.boolean()),
+});
 export type JobDetail = Infer<typeof jobDetail>;
 
 /** Answer of `jobs:lease`: until when the executor may keep the job, and how long a heartbeat renews it for. */

@@ -10,6 +10,7 @@ import { TOKEN, worker } from "./jobScripts.js";
 import {
   expectAccessible,
   expectAccessibleEverywhere,
+  holdMutations,
   openDashboard,
   startWorld,
   type World,
@@ -38,32 +39,6 @@ const timeline = (page: Page) => page.getByRole("region", { name: "Events" });
 const hint = (page: Page, text: string) =>
   page.locator("[role=tooltip]:visible").getByText(text, { exact: true });
 const toast = (page: Page, text: string) => page.getByText(text).first();
-
-/** Keeps the page's mutations from the backend until they are let go; counts them. */
-async function holdMutations(page: Page): Promise<{ sent: string[]; letGo: () => void }> {
-  const sent: string[] = [];
-  let waiting: (() => void)[] | null = [];
-  await page.routeWebSocket(/\/sync$/, (socket) => {
-    const server = socket.connectToServer();
-    socket.onMessage((message) => {
-      const path = /"type":"Mutation".*?"udfPath":"([^"]+)"/.exec(String(message))?.[1];
-      const send = (): void => {
-        server.send(message);
-      };
-      if (path !== undefined) sent.push(path);
-      if (path !== undefined && waiting !== null) waiting.push(send);
-      else send();
-    });
-  });
-  await page.reload();
-  return {
-    sent,
-    letGo: () => {
-      for (const send of waiting ?? []) send();
-      waiting = null;
-    },
-  };
-}
 
 describe("a queue without executors", () => {
   test("says so with the command that starts one; one that joins clears it, with no reload", async () => {

@@ -75,6 +75,32 @@ export async function openSignedOut(
   return { page, complaints };
 }
 
+/** Keeps the page's mutations from the backend until they are let go; counts them. */
+export async function holdMutations(page: Page): Promise<{ sent: string[]; letGo: () => void }> {
+  const sent: string[] = [];
+  let waiting: (() => void)[] | null = [];
+  await page.routeWebSocket(/\/sync$/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      const path = /"type":"Mutation".*?"udfPath":"([^"]+)"/.exec(String(message))?.[1];
+      const send = (): void => {
+        server.send(message);
+      };
+      if (path !== undefined) sent.push(path);
+      if (path !== undefined && waiting !== null) waiting.push(send);
+      else send();
+    });
+  });
+  await page.reload();
+  return {
+    sent,
+    letGo: () => {
+      for (const send of waiting ?? []) send();
+      waiting = null;
+    },
+  };
+}
+
 /** Runs a mutation that only whoever holds the deployment key may call, for example the roll-up's tick. */
 export async function runAsOperator(
   { stack }: World,

@@ -176,10 +176,15 @@ describe("steering a run", () => {
 });
 
 describe("a follow-up", () => {
+  const isKept = async (jobId: Id<"jobs">) =>
+    (await operator.query(api.jobs.get, { jobId })).isSessionKept;
+
   test("goes on with the session in a new job, at the same commit; the session is in one place alone", async () => {
     const claim = await aRun();
     await keep(claim);
+    expect(await isKept(claim.jobId)).toBeUndefined();
     await finish(box, claim, { kind: "succeeded" });
+    expect(await isKept(claim.jobId)).toBe(true);
     const { jobId } = await operator.mutation(api.jobs.followUp, {
       ...{ jobId: claim.jobId, text: "And the docs" },
     });
@@ -190,6 +195,7 @@ describe("a follow-up", () => {
       resume: { sessionId: SESSION, goOn: { kind: "message", text: "And the docs" } },
     });
     expect((await world.job(jobId)).origin).toBe(`job:${claim.jobId}`);
+    expect(await isKept(claim.jobId)).toBe(false);
     const again = operator.mutation(api.jobs.followUp, { jobId: claim.jobId, text: "x" });
     expect(await codeOf(again)).toBe("ILLEGAL_TRANSITION");
   });
@@ -215,6 +221,7 @@ describe("a follow-up", () => {
       codeOf(operator.mutation(api.jobs.followUp, { jobId: claim.jobId, text: "x" }));
     expect(await follow()).toBe("ILLEGAL_TRANSITION");
     await finish(box, claim, failed("maxTurns"));
+    expect(await isKept(claim.jobId)).toBe(false);
     expect(await follow()).toBe("ILLEGAL_TRANSITION");
   });
 });

@@ -8,6 +8,7 @@ import { Money } from "../../ui/Figures.js";
 import { EmptyState, Loading } from "../../ui/States.js";
 import { Table, Td, Th } from "../../ui/Table.js";
 import { Elapsed, Nothing, Time } from "../../ui/Time.js";
+import { Overshoot } from "./Overshoot.js";
 import { useAttempts, useExecutorNames } from "./job.js";
 
 const TONES: Record<NonNullable<AttemptView["end"]>["kind"], Tone> = {
@@ -30,7 +31,6 @@ export function Attempts({ job }: { job: JobDetail }): ReactNode {
       </EmptyState>
     );
   }
-  const spent = attempts.reduce((sum, { report }) => sum + (report?.costUsd ?? 0), 0);
   return (
     <>
       <Table name="Attempts">
@@ -57,8 +57,12 @@ export function Attempts({ job }: { job: JobDetail }): ReactNode {
         </tbody>
       </Table>
       <p className="mt-2 text-muted">
-        All of them: <Money usd={spent} />. {job.charged} of {job.attemptsMax} count against the
-        job; {job.interruptions} ended without its fault.
+        All of them:{" "}
+        <Money
+          usd={job.spent?.costUsd ?? attempts.reduce((sum, one) => sum + (costOf(one) ?? 0), 0)}
+        />
+        . {job.charged} of {job.attemptsMax} count against the job; {job.interruptions} ended
+        without its fault.
       </p>
     </>
   );
@@ -85,7 +89,8 @@ function Row({ jobId, attempt, name }: RowProps): ReactNode {
         )}
       </Td>
       <Td end>
-        <Money usd={attempt.report?.costUsd} />
+        <Money usd={costOf(attempt)} />
+        <Overshoot spend={attempt.spend} />
       </Td>
       <Td>
         <Link
@@ -100,6 +105,11 @@ function Row({ jobId, attempt, name }: RowProps): ReactNode {
       </Td>
     </tr>
   );
+}
+
+/** By its report, else by the meter of one that is bounded. */
+function costOf({ report, spend }: AttemptView): number | undefined {
+  return report?.costUsd ?? spend?.costUsd;
 }
 
 function Outcome({ attempt: { end, resumption } }: { attempt: AttemptView }): ReactNode {

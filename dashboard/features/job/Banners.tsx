@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { CircleStop, HeartPulse, Hourglass, TriangleAlert } from "lucide-react";
+import { CircleDollarSign, CircleStop, HeartPulse, Hourglass, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { WaitingView } from "../../../convex/protocol/queue.js";
 import type { JobDetail } from "../../../convex/protocol/view.js";
@@ -8,6 +8,7 @@ import { Banner } from "../../ui/Banner.js";
 import { Time } from "../../ui/Time.js";
 import { useExecutorNames, useLease, useWaiting } from "./job.js";
 import { useRemaining } from "./lease.js";
+import { isAsking } from "./questions.js";
 
 /** What matters to the whole page now: why it waits, that it is being canceled, that its executor is silent. */
 export function Banners({ job }: { job: JobDetail }): ReactNode {
@@ -18,6 +19,7 @@ export function Banners({ job }: { job: JobDetail }): ReactNode {
           Canceling: the executor has been asked to stop Claude.
         </Banner>
       )}
+      <Spent job={job} />
       <Waiting job={job} />
       <Lease job={job} />
     </div>
@@ -26,7 +28,8 @@ export function Banners({ job }: { job: JobDetail }): ReactNode {
 
 function Waiting({ job }: { job: JobDetail }): ReactNode {
   const waiting = useWaiting(job);
-  if (waiting === undefined) return null;
+  // What it asks is on a card of its own.
+  if (waiting === undefined || isAsking(job)) return null;
   const isStarved = waiting.rule === "executor";
   return (
     <Banner
@@ -47,7 +50,24 @@ function Waiting({ job }: { job: JobDetail }): ReactNode {
           the first time, FONDATION_ENROL_TOKEN.
         </>
       )}
+      {waiting.rule === "budget" && (
+        <Link to="/settings" search={{ tab: "budgets" }} className="text-inherit underline">
+          Budgets
+        </Link>
+      )}
       <Outlook waiting={waiting} />
+    </Banner>
+  );
+}
+
+/** A line of spending that the run has crossed, while it is being stopped for that. */
+function Spent({ job: { state, latest } }: { job: JobDetail }): ReactNode {
+  if (state.kind !== "running" || latest?.stop === undefined) return null;
+  return (
+    <Banner tone="warn" icon={<CircleDollarSign size={17} aria-hidden className="shrink-0" />}>
+      {latest.stop === "maxBudget"
+        ? "It has spent what this job may cost: its executor is stopping it."
+        : "It has spent what a budget had room for: its executor is stopping it, and it goes on when there is room."}
     </Banner>
   );
 }

@@ -56,7 +56,7 @@ type Rows = [string, ReactNode][];
 
 function submissionOf(job: JobDetail): Rows {
   const { spec, labels, concurrencyKey, priority, attemptsMax, submittedAt, submittedBy } = job;
-  const { limits, artifacts = [] } = spec;
+  const { limits, artifacts = [], approval } = spec;
   return [
     ["Id", <Code key="id" text={job.jobId} />],
     ["Submitted", `${formatExact(submittedAt)} by ${formatActor(submittedBy)}`],
@@ -70,6 +70,9 @@ function submissionOf(job: JobDetail): Rows {
     ["Labels", labels.length === 0 ? <Nothing key="l" /> : labels.join(", ")],
     ["Concurrency key", concurrencyKey ?? <Nothing key="k" />],
     ["Artifacts", artifacts.length === 0 ? <Nothing key="a" /> : artifacts.join(", ")],
+    ...(approval === undefined
+      ? []
+      : ([["Calls that wait for a person", approval.tools.join(", ")]] satisfies Rows)),
     ...(job.origin === undefined ? [] : ([["Submitted through", job.origin]] satisfies Rows)),
   ];
 }

@@ -1,22 +1,23 @@
 import { Link } from "@tanstack/react-router";
-import { Ban, Ellipsis, GitBranch, GitCommitHorizontal, PencilLine, RotateCcw } from "lucide-react";
+import { Ban, GitBranch, GitCommitHorizontal, PencilLine, RotateCcw } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import type { JobDetail } from "../../../convex/protocol/view.js";
 import { formatActor, formatId, formatRepository, formatWord } from "../../lib/format.js";
-import { copyText } from "../../lib/clipboard.js";
 import { isTerminal, JOB_LOOK } from "../../lib/stateLook.js";
 import { useUnable } from "../../session/me.js";
 import { StateBadge } from "../../ui/Badge.js";
-import { Button, buttonLook, IconButton } from "../../ui/Button.js";
+import { Button, buttonLook } from "../../ui/Button.js";
 import { CopyButton } from "../../ui/CopyButton.js";
 import { ConfirmDialog } from "../../ui/Dialog.js";
-import { Menu } from "../../ui/Menu.js";
 import { PageHead } from "../../ui/Page.js";
 import { Elapsed, Time } from "../../ui/Time.js";
-import { tellDone, tellFailed } from "../../ui/toast.js";
 import { useJobActions, whyNot, type Action } from "./actions.js";
+import { FollowUp } from "./FollowUp.js";
+import { JobMenu } from "./JobMenu.js";
 
 const COMMIT_CHARS = 10;
+/** How the origin of a follow-up begins; the id of the job before it follows. */
+const FOLLOWS = "job:";
 
 /** What the job is, how it stands, and what one may do about it. */
 export function JobHead({ job }: { job: JobDetail }): ReactNode {
@@ -40,6 +41,7 @@ export function JobHead({ job }: { job: JobDetail }): ReactNode {
         <span className="whitespace-nowrap">
           by {formatActor(job.submittedBy)}, <Time past at={job.submittedAt} />
         </span>
+        <Earlier job={job} />
         {state.kind === "running" && (
           <span className="whitespace-nowrap">
             running for <Elapsed from={state.startedAt} />
@@ -47,6 +49,20 @@ export function JobHead({ job }: { job: JobDetail }): ReactNode {
         )}
       </div>
     </PageHead>
+  );
+}
+
+/** The job whose session this one goes on with. */
+function Earlier({ job: { origin } }: { job: JobDetail }): ReactNode {
+  if (origin?.startsWith(FOLLOWS) !== true) return null;
+  const jobId = origin.slice(FOLLOWS.length);
+  return (
+    <span className="whitespace-nowrap">
+      follows up{" "}
+      <Link to="/jobs/$jobId" params={{ jobId }} className="font-mono text-[13px] text-accent">
+        {formatId(jobId)}
+      </Link>
+    </span>
   );
 }
 
@@ -77,6 +93,7 @@ function noteOf({ state, cancelRequested }: JobDetail): string | undefined {
       if (cancelRequested) return "canceling";
       return state.phase === "running" ? undefined : state.phase;
     case "waiting":
+      if (state.reason === "answer") return "asks you";
       return state.reason === "approval" ? "held" : state.reason;
     case "backoff":
     case "failed":
@@ -116,8 +133,9 @@ function Actions({ job }: { job: JobDetail }): ReactNode {
       >
         Retry
       </Button>
+      {isTerminal(job.state.kind) && <FollowUp job={job} />}
       <Rerun job={job} unable={may} />
-      <More job={job} unable={unable} onAct={(action) => void act(action)} />
+      <JobMenu job={job} unable={unable} onAct={(action) => void act(action)} />
       <ConfirmDialog
         title="Cancel this job?"
         action="Cancel the job"
@@ -153,37 +171,5 @@ function Rerun({ job, unable }: { job: JobDetail; unable: string | undefined }):
       {icon}
       Rerun with edits
     </Link>
-  );
-}
-
-type MoreProps = {
-  job: JobDetail;
-  unable: (action: Action) => string | undefined;
-  onAct: (action: Action) => void;
-};
-
-function More({ job, unable, onAct }: MoreProps): ReactNode {
-  const copy = async (what: string, text: string): Promise<void> => {
-    if (await copyText(text)) tellDone(`${what} copied`);
-    else tellFailed("Not copied", "The browser refused; select the text and copy it by hand.");
-  };
-  const entry = (title: string, action: Action) => ({
-    title,
-    unable: unable(action),
-    onChoose: () => {
-      onAct(action);
-    },
-  });
-  return (
-    <Menu
-      trigger={<IconButton name="More actions" icon={<Ellipsis size={17} aria-hidden />} />}
-      entries={[
-        entry("Hold", "hold"),
-        entry("Release", "release"),
-        entry("Send back to the queue", "requeue"),
-        { title: "Copy the link", onChoose: () => void copy("Link", location.href) },
-        { title: "Copy the id", onChoose: () => void copy("Id", job.jobId) },
-      ]}
-    />
   );
 }

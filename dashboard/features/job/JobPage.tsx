@@ -10,6 +10,7 @@ import { Loading } from "../../ui/States.js";
 import { Banners } from "./Banners.js";
 import { useJob } from "./job.js";
 import { JobHead } from "./JobHead.js";
+import { QuestionCard } from "./QuestionCard.js";
 import { JobTabs } from "./JobTabs.js";
 import { Summary } from "./Summary.js";
 import { Timeline } from "./Timeline.js";
@@ -34,6 +35,7 @@ function Loaded({ job }: { job: JobDetail }): ReactNode {
   return (
     <>
       <JobHead job={job} />
+      <QuestionCard job={job} />
       <Banners job={job} />
       <Overview job={job} />
       <JobTabs job={job} />

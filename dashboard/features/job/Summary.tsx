@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import type { AttemptReport } from "../../../convex/protocol/job.js";
 import type { AttemptView, JobDetail } from "../../../convex/protocol/view.js";
 import { formatCompact, formatCount, formatElapsed } from "../../lib/format.js";
 import { useNow } from "../../lib/now.js";
@@ -7,6 +8,7 @@ import { Money } from "../../ui/Figures.js";
 import { Facts, Panel } from "../../ui/Page.js";
 import { Duration, Elapsed, Nothing } from "../../ui/Time.js";
 import { useExecutorNames } from "./job.js";
+import { Overshoot } from "./Overshoot.js";
 import { ranMs, spansOf } from "./phases.js";
 import { SpanBar } from "./SpanBar.js";
 
@@ -29,6 +31,7 @@ export function Summary({ job }: { job: JobDetail }): ReactNode {
 function Latest({ job, latest }: { job: JobDetail; latest: AttemptView }): ReactNode {
   const names = useExecutorNames();
   const { report } = latest;
+  const counted = report ?? latest.spend;
   return (
     <div className="flex flex-col gap-3.5">
       <Spans job={job} latest={latest} />
@@ -39,9 +42,12 @@ function Latest({ job, latest }: { job: JobDetail; latest: AttemptView }): React
             job.attempt > 1 ? `Cost of attempt ${job.attempt}` : "Cost",
             <Cost key="c" of={latest} />,
           ],
+          ...(job.attempt > 1 && job.spent !== undefined
+            ? [["Cost in all", <Money key="a" usd={job.spent.costUsd} />] as const]
+            : []),
           [
             "Tokens",
-            report === undefined ? <Nothing key="t" /> : <TokenCounts key="t" of={report} />,
+            counted === undefined ? <Nothing key="t" /> : <TokenCounts key="t" of={counted} />,
           ],
           ["Model", report?.model ?? job.spec.limits.model ?? "the CLI's default"],
           ["Took", <Took key="d" job={job} latest={latest} />],
@@ -56,19 +62,32 @@ function Spans({ job, latest }: { job: JobDetail; latest: AttemptView }): ReactN
   return <SpanBar spans={spansOf(job, latest, now)} />;
 }
 
-function Cost({ of: { report, end } }: { of: AttemptView }): ReactNode {
-  if (report === undefined) {
-    return end === undefined ? <span className="text-muted">known when it ends</span> : <Nothing />;
+function Cost({ of: { report, end, spend } }: { of: AttemptView }): ReactNode {
+  if (report === undefined && spend === undefined) {
+    return end === undefined ? (
+      <span className="text-muted">known when it ends: no budget bounds it</span>
+    ) : (
+      <Nothing />
+    );
   }
   return (
     <>
-      <Money usd={report.costUsd} />
-      <span className="text-muted"> · {formatCount(report.turns)} turns</span>
+      <Money usd={report?.costUsd ?? spend?.costUsd} />
+      <span className="text-muted">
+        {report !== undefined && ` · ${formatCount(report.turns)} turns`}
+        {report === undefined && end === undefined && " so far"}
+        {end === undefined && spend?.lineUsd !== undefined && (
+          <>
+            , stopped beyond <Money usd={spend.lineUsd} />
+          </>
+        )}
+      </span>
+      <Overshoot spend={spend} />
     </>
   );
 }
 
-function TokenCounts({ of }: { of: NonNullable<AttemptView["report"]> }): ReactNode {
+function TokenCounts({ of }: { of: Pick<AttemptReport, "tokens"> }): ReactNode {
   const { input, output, cacheRead, cacheCreation } = of.tokens;
   return (
     <span

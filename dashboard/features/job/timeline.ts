@@ -28,6 +28,8 @@ const TITLES: Record<string, string> = {
   park: "A rule keeps it from running",
   hold: "Held",
   release: "Released",
+  ask: "Asks whether it may call a tool",
+  answer: "Answered",
   snooze: "Put off",
   requeue: "Sent back to the queue",
   cancel: "Asked to cancel",

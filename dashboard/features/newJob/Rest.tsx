@@ -15,7 +15,7 @@ export function Rest({ form, problems, change }: FieldsProps): ReactNode {
   return (
     <details className="rounded-lg border border-line">
       <summary className="cursor-pointer px-4 py-2.5 font-semibold">
-        Model, priority, time, labels
+        Model, priority, time, labels, approvals
       </summary>
       <div className="grid gap-4 px-4 pb-4 sm:grid-cols-2">
         <TextField
@@ -54,6 +54,7 @@ export function Rest({ form, problems, change }: FieldsProps): ReactNode {
             change({ labels: event.target.value });
           }}
         />
+        <Ask form={form} change={change} />
         <CheckField
           label="Hold it"
           hint="Nobody runs it before it is released."
@@ -73,6 +74,22 @@ export function Rest({ form, problems, change }: FieldsProps): ReactNode {
         <AsArguments form={form} />
       </div>
     </details>
+  );
+}
+
+/** Which calls of tools a person must allow. */
+function Ask({ form, change }: Pick<FieldsProps, "form" | "change">): ReactNode {
+  return (
+    <TextField
+      label="Calls that wait for a person"
+      hint="Each waits for an answer for a day, then it is refused."
+      placeholder="Write, Bash(git push*)"
+      spellCheck={false}
+      value={form.ask}
+      onChange={(event) => {
+        change({ ask: event.target.value });
+      }}
+    />
   );
 }
 

@@ -31,6 +31,8 @@ export type Form = {
   attempts: string;
   priority: string;
   labels: string;
+  /** Calls of tools that wait for a person, with commas between. */
+  ask: string;
   runAt: string;
   hold: boolean;
   beside: boolean;
@@ -49,6 +51,7 @@ export const EMPTY: Form = {
   attempts: String(ATTEMPTS_DEFAULT),
   priority: String(PRIORITY_DEFAULT),
   labels: "",
+  ask: "",
   runAt: "",
   hold: false,
   beside: false,
@@ -56,7 +59,7 @@ export const EMPTY: Form = {
 
 /** A form that asks for the same as a job did. */
 export function formOf(job: JobView, prompt: string): Form {
-  const { repository, ref, limits } = job.spec;
+  const { repository, ref, limits, approval } = job.spec;
   const text = (n: number | undefined): string => (n === undefined ? "" : String(n));
   return {
     ...EMPTY,
@@ -70,6 +73,7 @@ export function formOf(job: JobView, prompt: string): Form {
     attempts: text(limits.attemptsMax ?? ATTEMPTS_DEFAULT),
     priority: String(job.priority),
     labels: job.labels.join(" "),
+    ask: (approval?.tools ?? []).join(", "),
   };
 }
 
@@ -84,6 +88,7 @@ export type Submission = {
   limits: JobLimits;
   priority: number;
   labels?: string[];
+  approval?: { tools: string[] };
   runAt?: number;
   hold?: boolean;
   concurrencyKey?: null;
@@ -97,6 +102,7 @@ export function readForm(
   if (Object.keys(problems).length > 0) return { ok: false, problems };
   const { repository, ref, prompt, template, parameters, labels, runAt, hold, beside } = form;
   const words = labels.split(/[\s,]+/).filter((label) => label !== "");
+  const tools = toolsOf(form.ask);
   return {
     ok: true,
     submission: {
@@ -106,11 +112,18 @@ export function readForm(
       limits: limitsOf(form),
       priority: Number(form.priority),
       ...(words.length === 0 ? {} : { labels: words }),
+      ...(tools.length === 0 ? {} : { approval: { tools } }),
       ...(runAt === "" ? {} : { runAt: new Date(runAt).getTime() }),
       ...(hold ? { hold } : {}),
       ...(beside ? { concurrencyKey: null } : {}),
     },
   };
+}
+
+/** `Write, Bash(git push*)`: a comma within brackets is part of what the call looks like. */
+function toolsOf(ask: string): string[] {
+  const tools = ask.split(/,(?![^(]*\))/).map((tool) => tool.trim());
+  return tools.filter((tool) => tool !== "");
 }
 
 function limitsOf({ model, budget, turns, minutes, attempts }: Form): JobLimits {

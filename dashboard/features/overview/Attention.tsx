@@ -2,14 +2,17 @@ import { Link } from "@tanstack/react-router";
 import { CircleCheck, CirclePause, Hand, OctagonX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { AlertView, Severity } from "../../../convex/protocol/alerts.js";
+import type { QuestionView } from "../../../convex/protocol/steering.js";
 import { formatActor, plural } from "../../lib/format.js";
 import type { Tone } from "../../lib/stateLook.js";
 import { Badge } from "../../ui/Badge.js";
 import { Banner } from "../../ui/Banner.js";
 import { Panel } from "../../ui/Page.js";
 import { Time } from "../../ui/Time.js";
-import { useHeldJobs, useOpenAlerts, useQueue } from "./overview.js";
+import { useHeldJobs, useOpenAlerts, useOpenQuestions, useQueue } from "./overview.js";
 
+const QUESTIONS_SHOWN = 5;
+const INPUT_CHARS_SHOWN = 200;
 const SEVERITY_TONE: Record<Severity, Tone> = { P1: "bad", P2: "bad", P3: "warn", P4: "calm" };
 
 /** What needs somebody: a stop or a pause, a queue without executors, open alerts. */
@@ -17,13 +20,19 @@ export function Attention(): ReactNode {
   const { now, status, stop } = useQueue();
   const alerts = useOpenAlerts();
   const held = useHeldJobs() ?? 0;
+  const questions = useOpenQuestions() ?? [];
   if (now === undefined || alerts === undefined || status === undefined || stop === undefined) {
     return null;
   }
   const isStarved = now.pendingUpTo > 0 && now.executorsOnline === 0;
-  const isQuiet = [alerts.length > 0, isStarved, stop, status.paused, held > 0].every(
-    (one) => !one,
-  );
+  const isQuiet = [
+    alerts.length > 0,
+    isStarved,
+    stop,
+    status.paused,
+    held > 0,
+    questions.length > 0,
+  ].every((one) => !one);
   return (
     <>
       {stop !== null && (
@@ -38,6 +47,7 @@ export function Attention(): ReactNode {
         </Banner>
       )}
       {isStarved && <Starved />}
+      {questions.length > 0 && <Questions questions={questions} />}
       {held > 0 && <Held count={held} />}
       {alerts.length > 0 && <Alerts alerts={alerts} />}
       {isQuiet && (
@@ -47,6 +57,41 @@ export function Attention(): ReactNode {
         </p>
       )}
     </>
+  );
+}
+
+/** Runs that ask: each leads to its job, where it is answered. */
+function Questions({ questions }: { questions: readonly QuestionView[] }): ReactNode {
+  const more = questions.length - QUESTIONS_SHOWN;
+  return (
+    <Panel title={`Runs ask you (${questions.length})`}>
+      <ul className="m-0 flex list-none flex-col gap-2 p-0">
+        {questions
+          .slice(0, QUESTIONS_SHOWN)
+          .map(({ questionId, jobId, tool, input, deadlineAt }) => (
+            <li key={questionId} className="flex flex-wrap items-baseline gap-x-3">
+              <Link to="/jobs/$jobId" params={{ jobId }} className="font-medium text-accent">
+                May it call {tool}?
+              </Link>
+              <span className="min-w-0 flex-1 truncate font-mono text-[12.5px] text-muted">
+                {input.slice(0, INPUT_CHARS_SHOWN)}
+              </span>
+              <span className="text-[13px] text-muted">
+                refused <Time at={deadlineAt} />
+              </span>
+            </li>
+          ))}
+      </ul>
+      {more > 0 && (
+        <p className="m-0 mt-2 text-muted">
+          {more} more among the{" "}
+          <Link to="/jobs" search={{ state: "waiting" }} className="text-accent underline">
+            waiting jobs
+          </Link>
+          .
+        </p>
+      )}
+    </Panel>
   );
 }
 

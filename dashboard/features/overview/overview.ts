@@ -38,6 +38,11 @@ export function useHeldJobs(): number | undefined {
     .length;
 }
 
+/** Calls that wait for a person to allow them, the most urgent first; undefined while they load. */
+export function useOpenQuestions() {
+  return useQuery(api.questions.open, {});
+}
+
 export function useExecutors() {
   return useQuery(api.executors.list, {});
 }

@@ -8,6 +8,7 @@ import { EmptyState, ErrorState, Loading } from "../../../ui/States.js";
 import { Money } from "../../../ui/Figures.js";
 import { Duration } from "../../../ui/Time.js";
 import { useAttempt } from "../job.js";
+import { Say } from "../Say.js";
 import { useLog } from "../log/log.js";
 import type { LogState } from "../log/source.js";
 import { BlockView } from "./BlockView.js";
@@ -17,8 +18,19 @@ import { useStayAtEnd } from "./stayAtEnd.js";
 /** Blocks that are shown at first, the latest ones; earlier ones are asked for. */
 const SHOWN = 150;
 
-/** What happened in an attempt, as a conversation. */
-export function ActivityTab({ job, attempt }: { job: JobDetail; attempt: number }): ReactNode {
+type ActivityProps = { job: JobDetail; attempt: number };
+
+/** What happened in an attempt, as a conversation, and what people say to it. */
+export function ActivityTab({ job, attempt }: ActivityProps): ReactNode {
+  return (
+    <>
+      <Activity job={job} attempt={attempt} />
+      <Say job={job} />
+    </>
+  );
+}
+
+function Activity({ job, attempt }: ActivityProps): ReactNode {
   const log = useLog(job.jobId, attempt);
   const view = useAttempt(job, attempt);
   if (log.problem !== null) {
