@@ -40,7 +40,7 @@ function Said({ job }: { job: JobDetail }): ReactNode {
   const hidden = isWhole ? 0 : Math.max(0, said.length - SHOWN);
   return (
     <section aria-label="Said to the run" className="rounded-lg bg-raised px-4 py-3">
-      <h3 className="m-0 mb-1.5 text-[13px] font-semibold text-muted">Said to the run</h3>
+      <h2 className="m-0 mb-1.5 text-[13px] font-semibold text-muted">Said to the run</h2>
       {hidden > 0 && (
         <Button
           size="small"
