@@ -34,7 +34,11 @@ const giveSign = (name: string): void => {
   writeFileSync(path.join(signs, name), "");
 };
 const done = { text: "Done." };
-const heard = ({ said }: Conversation) => ({ text: `It heard: ${said.join("; ")}` });
+const MESSAGE = "Mind the tests too";
+/** Whether the message is among what the model was given, in whatever words the CLI wraps it. */
+const heard = ({ said }: Conversation) => ({
+  text: said.some((text) => text.includes(MESSAGE)) ? "I have heard it." : "I have heard nothing.",
+});
 /** What is asked about tries to be more than text. */
 const ASKED = 'touch asked; echo "<img src=x onerror=window.pwned=1>"';
 const SCRIPTS: Record<string, Script["steps"]> = {
@@ -82,20 +86,17 @@ test("a message is shown at once, and with the run's word when it has taken it u
   await underWay(page);
   const glance = page.getByRole("region", { name: "At a glance" });
   await glance.getByText(/so far/).waitFor();
-  await box(page).fill("Mind the tests too");
+  await box(page).fill(MESSAGE);
   await page.keyboard.press("Control+Enter");
   await toast(page, "The message is on its way to the run").waitFor();
   expect(await box(page).inputValue()).toBe("");
-  await said(page).getByText("Mind the tests too").waitFor();
+  await said(page).getByText(MESSAGE).waitFor();
   await said(page).getByText("delivered").waitFor();
   await expectAccessibleEverywhere(page);
   giveSign("Hear");
   await said(page).getByText("acknowledged").waitFor();
   await state(page, "Succeeded").waitFor();
-  await page
-    .getByText(/It heard:.*Mind the tests too/)
-    .first()
-    .waitFor();
+  await page.getByText("I have heard it.").first().waitFor();
   await box(page).waitFor({ state: "hidden" });
   expect(complaints).toEqual([]);
 });
