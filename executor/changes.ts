@@ -10,7 +10,8 @@ import { type Command, type CommandResult, runCommand } from "./runCommand.js";
 /**
  * What a run did to the tree, found out without trusting anything the run could write: the git
  * folder, its settings and its attributes are our own, made before the run outside the clone; of the
- * clone's .git only objects are read, and git checks those by their hashes.
+ * clone's .git only objects are read. Git does not hash each of them anew, so a run that rewrites
+ * objects of the commit it began at can make its own patch lie about what it replaced.
  */
 export type Baseline = Readonly<{ gitFolder: string; repo: string; commit: string }>;
 
