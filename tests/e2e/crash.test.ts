@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect, it } from "vitest";
 import { gitRepo } from "../support/gitRepo.js";
 import { speakAs } from "../support/executorIdentity.js";
-import { killHard, noneLeftWith, processesWith } from "../support/processes.js";
+import { killHard, noneLeftWith, processesWith, running } from "../support/processes.js";
 import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
 import { runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack } from "../support/stack.js";
@@ -39,7 +39,7 @@ it("an executor killed mid-run: another finishes the job, and the first one's to
   const marker = `FONDATION_JOB=${jobId}:1`;
   const { latest: first } = await stack.running(jobId);
   // The CLI, the shell of its Bash tool, and the sleep.
-  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  await running(marker, "sleep 600");
   await stack.killExecutor("executor-1");
   await stack.addExecutor("executor-2");
   const job = await stack.ended(jobId);
@@ -110,7 +110,7 @@ it("an executor that is cut off ends what it runs before its lease does, and the
   const jobId = await stack.submit({ repository: repo.path, prompt: "Sleep" });
   const marker = `FONDATION_JOB=${jobId}:1`;
   await stack.running(jobId);
-  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  await running(marker, "sleep 600");
   await proxy.cut();
   await noneLeftWith(marker);
   const goneAt = Date.now();
@@ -153,7 +153,7 @@ it("an executor killed mid-run: the run it left asks the model nothing more, and
   });
   const jobId = await stack.submit({ repository: repo.path, prompt: "Wait" });
   const marker = `FONDATION_JOB=${jobId}:1`;
-  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  await running(marker, "sleep 0.05");
   await stack.killExecutor("executor-1");
   const asked = stack.api.requests.length;
   writeFileSync(sign, "");

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { api } from "../../convex/_generated/api.js";
 import type { Conversation, Script } from "../../cli/demo/messagesScript.js";
 import { gitRepo } from "../support/gitRepo.js";
-import { isAlive, noneLeft, noneLeftWith, processesWith } from "../support/processes.js";
+import { isAlive, noneLeft, noneLeftWith, running } from "../support/processes.js";
 import { runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack, type Stack } from "../support/stack.js";
 import { tempDir } from "../support/tempDir.js";
@@ -14,13 +14,17 @@ const repositories = [repo.path];
 /** How an executor's process ends when another took its identity over. */
 const SUPERSEDED = 76;
 
-/** The first session runs a tool that does not end; every later one answers. */
+/**
+ * The first answer runs a tool that does not end; every later one ends the run, in the same session too:
+ * where a checkpoint was taken in time, the next attempt goes on with it.
+ */
 function longOnce(): (conversation: Conversation) => Script {
   const [long, done] = [runsLong(), say("Done.")];
-  let first: string | undefined;
-  return ({ sessionId }) => {
-    first ??= sessionId;
-    return sessionId === first ? long : done;
+  let isFirst = true;
+  return ({ turn }) => {
+    const script = isFirst && turn === 0 ? long : done;
+    isFirst = false;
+    return script;
   };
 }
 
@@ -29,7 +33,7 @@ async function withRunningTool(variables: Record<string, string> = {}) {
   const jobId = await stack.submit({ repository: repo.path, prompt: "Sleep" });
   const { latest } = await stack.running(jobId);
   const marker = `FONDATION_JOB=${jobId}:1`;
-  await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+  await running(marker, "sleep 600");
   if (latest === null) throw new Error("no attempt");
   return { stack, jobId, marker, executorId: latest.executorId };
 }

@@ -1,6 +1,6 @@
 /** People and runs talk to each other: real CLI, real executors, real SIGKILLs. */
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import type { JobId } from "../../cli/backend.js";
@@ -15,7 +15,9 @@ import { tempDir } from "../support/tempDir.js";
 import { waitFor } from "../support/waitFor.js";
 
 const repo = gitRepo({ "README.md": "# hello\n" });
+/** Where a jailed run, which has a user of its own, sees what the test says. */
 const signs = tempDir("signs");
+chmodSync(signs, 0o755);
 const bash = (command: string): ToolCall => ({
   name: "Bash",
   input: { command, description: "Run" },
@@ -32,7 +34,7 @@ const heard = ({ said }: Conversation) => ({ text: `It heard: ${said.join("; ")}
 const SCRIPTS: Record<string, Script["steps"]> = {
   Hear: [{ tools: [untilSign("Hear")] }, heard, heard],
   Turn: [{ tools: [bash("touch Turn; sleep 600")] }, { tools: [bash("echo two > Other")] }, done],
-  Break: [{ tools: [bash("touch Break; sleep 600")] }, done],
+  Break: [{ tools: [bash("touch Break")] }, { tools: [bash("sleep 600")] }, done],
   Halt: [{ tools: [untilSign("Halt")] }, { tools: [bash("touch never")] }, done],
   Ask: [{ tools: [bash("echo one > Ask")] }, { tools: [bash("touch asked")] }, done],
   Late: [{ tools: [bash("touch asked")] }, done],
@@ -52,7 +54,10 @@ beforeAll(async () => {
     script: scriptOf,
     repositories: [repo.path],
     executors: 1,
-    variables: { LEASE_TIME: "3000", HEARTBEAT_INTERVAL: "500" },
+    variables: {
+      ...{ LEASE_TIME: "3000", HEARTBEAT_INTERVAL: "500" },
+      ...{ JAIL_LEVEL: "jail", JAIL_READABLE: signs },
+    },
   });
   client = await stack.administrator();
 });
@@ -110,12 +115,13 @@ it("an interrupt with a text ends the tool, and the run goes on with that", asyn
 
 it("an interrupt without a text ends the run, and keeps what it did", async () => {
   const jobId = await submit("Break");
-  await toolRuns(jobId);
+  // By then the tool before it has left its file.
+  await logged(jobId, "sleep 600");
   await client.mutation(api.steering.interrupt, { jobId });
   const job = await stack.ended(jobId);
   expect(job).toMatchObject({ state: { kind: "canceled" }, charged: 0 });
   expect(job.latest?.report?.changes?.patch).toContain("Break");
-  expect(requestsOf("Break")).toHaveLength(1);
+  expect(requestsOf("Break")).toHaveLength(2);
   expect(await orderOf(jobId)).toMatchObject({ state: "acknowledged" });
 });
 

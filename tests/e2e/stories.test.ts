@@ -3,10 +3,9 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { faults, repeated, type Script } from "../../cli/demo/messagesScript.js";
 import { gitRepo } from "../support/gitRepo.js";
-import { killHard, noneLeftWith, processesWith } from "../support/processes.js";
+import { killHard, noneLeftWith, processesWith, running } from "../support/processes.js";
 import { afterFaults, always, editsReadme, runsLong, say, waitsAt } from "../support/scripts.js";
 import { startStack } from "../support/stack.js";
-import { waitFor } from "../support/waitFor.js";
 
 const repo = gitRepo();
 const repositories = [repo.path];
@@ -97,7 +96,7 @@ describe("a job", () => {
     const marker = `FONDATION_JOB=${jobId}:1`;
     await stack.running(jobId);
     // The CLI, the shell of its Bash tool, and the sleep.
-    await waitFor("the tool to run", () => processesWith(marker).length >= 3);
+    await running(marker, "sleep 600");
     await stack.people.cancel(jobId);
     const job = await stack.ended(jobId);
     expect(job.state.kind).toBe("canceled");

@@ -30,6 +30,18 @@ export function processesWith(environmentText: string): number[] {
     .filter((pid) => readProc(pid, "environ").includes(environmentText));
 }
 
+/**
+ * Waits until a process with the text in its environment runs the command. A number of processes says
+ * nothing: the CLI starts several of its own before it asks the model.
+ */
+export async function running(environmentText: string, command: string): Promise<void> {
+  await waitFor(`${command} to run`, () =>
+    processesWith(environmentText).some((pid) =>
+      readProc(pid, "cmdline").replaceAll("\0", " ").startsWith(command),
+    ),
+  );
+}
+
 /** Command lines of all living processes, arguments joined by spaces. */
 export function commandLines(): string[] {
   return readdirSync("/proc")
