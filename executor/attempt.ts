@@ -16,10 +16,11 @@ import { type AttemptLog, openAttemptLog } from "./attemptLog.js";
 import type { Backend } from "./backend.js";
 import { type AttemptContext, checkOut, checkpointerOf, goOnFrom } from "./attemptSource.js";
 import type { Checkpointer } from "./checkpoint.js";
-import { type Clock, pause } from "./clock.js";
+import type { Clock } from "./clock.js";
 import { collect } from "./collecting.js";
 import type { CliLogin } from "./config.js";
 import type { GitRules } from "./git.js";
+import { insist } from "./insist.js";
 import { type IssuedSecrets, issuedSecrets } from "./issuedSecrets.js";
 import type { Jail } from "./jail/jail.js";
 import type { Logger } from "./logger.js";
@@ -67,8 +68,6 @@ export interface RunningAttempt {
   readonly done: Promise<Outcome | undefined>;
 }
 
-const FINISH_TRIES_MAX = 20;
-const FINISH_RETRY_MS_MAX = 5_000;
 /** The last checkpoint of an attempt that is stopped or has failed. */
 const LAST_CHECKPOINT_MS = 5_000;
 
@@ -267,18 +266,18 @@ class Steps {
     const report = redactReport(this.#report, redactor);
     const ending = { outcome: clean, report };
     await this.#log.close(ending);
-    for (let tries = 1; tries <= FINISH_TRIES_MAX && !this.#isAbandoned(); tries += 1) {
-      try {
-        await backend.finish(this.#held, ending);
-        this.#isDelivered = true;
-        logger.info("attemptFinished", { ...this.#held, outcome: outcome.kind });
-        return outcome;
-      } catch (error) {
+    if (this.#isAbandoned()) return undefined;
+    this.#isDelivered = await insist(
+      clock,
+      () => backend.finish(this.#held, ending),
+      (error) => {
         this.#heed(error, "finishRefused");
-        await pause(clock, Math.min(FINISH_RETRY_MS_MAX, 100 * 2 ** tries));
-      }
-    }
-    return undefined;
+        return !this.#isAbandoned();
+      },
+    );
+    if (!this.#isDelivered) return undefined;
+    logger.info("attemptFinished", { ...this.#held, outcome: outcome.kind });
+    return outcome;
   }
 
   async cleanUp(): Promise<void> {

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { isStale } from "./attemptEnding.js";
 import type { Backend, Ending } from "./backend.js";
 import { type Clock, within } from "./clock.js";
+import { insist } from "./insist.js";
 import type { Leftover } from "./journal.js";
 import type { Logger } from "./logger.js";
 import { batchOf } from "./logShipper.js";
@@ -19,7 +20,8 @@ const ALL_MS = 15_000;
 /**
  * Tells what earlier processes of this executor could not: the rest of the log, then how the attempt
  * ended. An attempt that had not ended is given back. What the deployment does not want any more is
- * dropped, and that is said. Never rejects.
+ * dropped, and that is said; what it does not take for another reason is kept for the next process.
+ * Never rejects.
  */
 export async function settleAll(
   leftovers: readonly Leftover[],
@@ -32,17 +34,26 @@ export async function settleAll(
 async function settle(leftover: Leftover, deps: SettleDependencies): Promise<void> {
   const { backend, clock, logger } = deps;
   const { held, entries, ending, file } = leftover;
-  try {
-    await within(clock, LOG_MS, sendLog(leftover, deps));
-    await backend.finish(held, ending ?? lostEnding());
-    logger.info("journalSettled", {
-      ...held,
-      entries: entries.length,
-      hadEnded: ending !== undefined,
-    });
-  } catch (error) {
-    const why = isStale(error) ? "the attempt is no longer this executor's" : String(error);
+  let refusal: unknown;
+  const goOn = (error: unknown): boolean => {
+    refusal = error;
+    return !isStale(error);
+  };
+  await within(clock, LOG_MS, sendLog(leftover, deps)).catch((error: unknown) => {
+    if (goOn(error)) logger.warn("journalCut", { ...held, why: String(error) });
+  });
+  const isTaken =
+    !isStale(refusal) &&
+    (await insist(clock, () => backend.finish(held, ending ?? lostEnding()), goOn));
+  if (isTaken) {
+    const hadEnded = ending !== undefined;
+    logger.info("journalSettled", { ...held, entries: entries.length, hadEnded });
+  } else if (isStale(refusal)) {
+    const why = "the attempt is no longer this executor's";
     logger.warn("journalDropped", { ...held, entries: entries.length, why });
+  } else {
+    logger.warn("journalKept", { ...held, entries: entries.length, why: String(refusal) });
+    return;
   }
   await rm(file, { force: true }).catch((error: unknown) => {
     logger.warn("journalNotRemoved", { file, why: String(error) });

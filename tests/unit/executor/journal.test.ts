@@ -15,6 +15,7 @@ import { FakeClock } from "./fakeClock.js";
 const entry = (text: string): LogEntry => ({ at: 1, kind: "tool", text, call: "c", input: "{}" });
 // Only the deployment can tell an id from another text.
 const held = { jobId: "job1" as HeldAttempt["jobId"], token: 3 };
+const SECOND_MS = 1_000;
 const fail = (error: unknown): void => {
   throw error;
 };
@@ -107,7 +108,10 @@ describe("a journal", () => {
 });
 
 describe("settling what an earlier process left", () => {
-  async function settled(append: (seq: number, entries: LogEntry[]) => number) {
+  async function settled(
+    append: (seq: number, entries: LogEntry[]) => number,
+    refused: (tries: number) => boolean = () => false,
+  ) {
     const journal = open();
     for (const text of ["a", "b"]) journal.add(entry(text));
     const ending: Ending = { ...lostEnding(), outcome: { kind: "succeeded" } };
@@ -116,6 +120,7 @@ describe("settling what an earlier process left", () => {
     orphan();
     const kept: string[] = ["before"];
     const endings: Ending[] = [];
+    let tries = 0;
     const backend = {
       appendLog: (_: HeldAttempt, seq: number, entries: LogEntry[]) => {
         const nextSeq = append(seq, entries);
@@ -123,6 +128,8 @@ describe("settling what an earlier process left", () => {
         return Promise.resolve({ nextSeq });
       },
       finish: (_: HeldAttempt, told: Ending) => {
+        tries += 1;
+        if (refused(tries)) return Promise.reject(new Error("busy"));
         endings.push(told);
         return Promise.resolve();
       },
@@ -130,7 +137,17 @@ describe("settling what an earlier process left", () => {
     const lines: string[] = [];
     const warn = (event: string): void => void lines.push(event);
     const logger = { ...silent, warn, info: warn };
-    await settleAll(await readJournals(folder), { backend, clock: new FakeClock(), logger });
+    const clock = new FakeClock();
+    const settling = settleAll(await readJournals(folder), { backend, clock, logger });
+    await waitFor("the last word on it", async () => {
+      await clock.advance(SECOND_MS);
+      return lines.some((line) => line !== "journalCut");
+    });
+    await settling;
+    // The file goes after the word.
+    if (!lines.includes("journalKept")) {
+      await waitFor("its file to go", () => readdirSync(folder).length === 0);
+    }
     return { kept, endings, ending, lines };
   }
 
@@ -140,6 +157,28 @@ describe("settling what an earlier process left", () => {
     expect(endings).toEqual([ending]);
     expect(lines).toEqual(["journalSettled"]);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("the end is told until it is taken, whatever becomes of the log", async () => {
+    const { endings, ending, lines } = await settled(
+      () => {
+        throw new Error("busy");
+      },
+      (tries) => tries < 4,
+    );
+    expect(endings).toEqual([ending]);
+    expect(lines).toEqual(["journalCut", "journalSettled"]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("an end that is never taken is kept for the next process", async () => {
+    const { endings, lines } = await settled(
+      (seq, entries) => seq + entries.length,
+      () => true,
+    );
+    expect(endings).toEqual([]);
+    expect(lines).toEqual(["journalKept"]);
+    expect(readdirSync(folder)).toHaveLength(1);
   });
 
   it("of an attempt that is no longer ours: drops it and says so", async () => {
