@@ -43,6 +43,17 @@ export function Th({
   );
 }
 
+/** The head of the column in which a row has its buttons: nothing to see. */
+export function ActionsTh(
+  props: Pick<ThHTMLAttributes<HTMLTableCellElement>, "className">,
+): ReactNode {
+  return (
+    <Th {...props}>
+      <span className="sr-only">Actions</span>
+    </Th>
+  );
+}
+
 export function Td({
   end,
   className,

@@ -6,7 +6,7 @@ import { useUnable } from "../../session/me.js";
 import { Badge } from "../../ui/Badge.js";
 import { Button, IconButton } from "../../ui/Button.js";
 import { Menu } from "../../ui/Menu.js";
-import { Table, Td, Th } from "../../ui/Table.js";
+import { ActionsTh, Table, Td, Th } from "../../ui/Table.js";
 import { Nothing, Time } from "../../ui/Time.js";
 import { tellOutcome } from "../../ui/toast.js";
 import { describeCadence } from "./form.js";
@@ -29,9 +29,7 @@ export function ScheduleTable({
           <Th end>Last</Th>
           <Th end>Jobs</Th>
           <Th>By</Th>
-          <Th className="w-px">
-            <span className="sr-only">Actions</span>
-          </Th>
+          <ActionsTh className="w-px" />
         </tr>
       </thead>
       <tbody>

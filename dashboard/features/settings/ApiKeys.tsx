@@ -9,9 +9,10 @@ import { SelectField, TextField } from "../../ui/Field.js";
 import { Form } from "../../ui/Form.js";
 import { Panel } from "../../ui/Page.js";
 import { Loading } from "../../ui/States.js";
-import { Table, Td, Th } from "../../ui/Table.js";
+import { ActionsTh, Table, Td, Th } from "../../ui/Table.js";
 import { Time } from "../../ui/Time.js";
 import { tellOutcome } from "../../ui/toast.js";
+import { AddButton } from "./AddButton.js";
 import { useAccountActions, useApiKeys } from "./account.js";
 
 const DAY_MS = 86_400_000;
@@ -25,21 +26,14 @@ const LIVES = [
 /** Keys with which programs act for one: the command line, CI. */
 export function ApiKeys(): ReactNode {
   const keys = useApiKeys();
-  const [isMaking, setMaking] = useState(false);
   const unable = useUnable("viewer");
   return (
     <Panel
       title="API keys"
       actions={
-        <Button
-          size="small"
-          unable={unable}
-          onClick={() => {
-            setMaking(true);
-          }}
-        >
+        <AddButton unable={unable} dialog={(onClose) => <NewKey onClose={onClose} />}>
           New key
-        </Button>
+        </AddButton>
       }
     >
       {keys === undefined ? (
@@ -48,13 +42,6 @@ export function ApiKeys(): ReactNode {
         <p className="m-0 text-muted">No key. The command line and CI act for you with one.</p>
       ) : (
         <Keys keys={keys} />
-      )}
-      {isMaking && (
-        <NewKey
-          onClose={() => {
-            setMaking(false);
-          }}
-        />
       )}
     </Panel>
   );
@@ -74,9 +61,7 @@ function Keys({ keys }: { keys: readonly ApiKeyView[] }): ReactNode {
             <Th>Ends in</Th>
             <Th end>Made</Th>
             <Th end>Good until</Th>
-            <Th>
-              <span className="sr-only">Actions</span>
-            </Th>
+            <ActionsTh />
           </tr>
         </thead>
         <tbody>

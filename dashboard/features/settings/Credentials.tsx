@@ -1,5 +1,4 @@
-import { Plus } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { CredentialStatus } from "../../../convex/protocol/credential.js";
 import { formatWord } from "../../lib/format.js";
 import type { Tone } from "../../lib/stateLook.js";
@@ -8,9 +7,10 @@ import { Badge } from "../../ui/Badge.js";
 import { Button } from "../../ui/Button.js";
 import { Panel } from "../../ui/Page.js";
 import { Loading } from "../../ui/States.js";
-import { Table, Td, Th } from "../../ui/Table.js";
+import { ActionsTh, Table, Td, Th } from "../../ui/Table.js";
 import { Nothing, Time } from "../../ui/Time.js";
 import { tellOutcome } from "../../ui/toast.js";
+import { AddButton } from "./AddButton.js";
 import { CredentialDialog } from "./CredentialDialog.js";
 import { useCredentials, useSecretActions, type Credential } from "./secrets.js";
 
@@ -25,22 +25,14 @@ const WINDOW_TONES: Readonly<Record<string, Tone>> = { allowed_warning: "warn", 
 /** What Claude Code logs in with, and how much of its limits is used up. */
 export function Credentials(): ReactNode {
   const credentials = useCredentials();
-  const [isAdding, setAdding] = useState(false);
   const unable = useUnable("administrator");
   return (
     <Panel
       title="Claude credentials"
       actions={
-        <Button
-          size="small"
-          unable={unable}
-          icon={<Plus size={14} aria-hidden />}
-          onClick={() => {
-            setAdding(true);
-          }}
-        >
+        <AddButton unable={unable} dialog={(onClose) => <CredentialDialog onClose={onClose} />}>
           Add a credential
-        </Button>
+        </AddButton>
       }
     >
       {credentials === undefined ? (
@@ -52,13 +44,6 @@ export function Credentials(): ReactNode {
         </p>
       ) : (
         <List credentials={credentials} />
-      )}
-      {isAdding && (
-        <CredentialDialog
-          onClose={() => {
-            setAdding(false);
-          }}
-        />
       )}
     </Panel>
   );
@@ -73,9 +58,7 @@ function List({ credentials }: { credentials: readonly Credential[] }): ReactNod
           <Th>Status</Th>
           <Th>Windows</Th>
           <Th end>In use</Th>
-          <Th>
-            <span className="sr-only">Actions</span>
-          </Th>
+          <ActionsTh />
         </tr>
       </thead>
       <tbody>

@@ -1,4 +1,3 @@
-import { Plus } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { PASSWORD_CHARS_MIN } from "../../../convex/protocol/limits.js";
 import { ROLES, type Role } from "../../../convex/protocol/view.js";
@@ -10,6 +9,7 @@ import { Form } from "../../ui/Form.js";
 import { Panel } from "../../ui/Page.js";
 import { ForbiddenState, Loading } from "../../ui/States.js";
 import { tellDone } from "../../ui/toast.js";
+import { AddButton } from "./AddButton.js";
 import { PAGE_USERS, usePeopleActions, useUsers } from "./people.js";
 import { UserTable } from "./UserTable.js";
 
@@ -26,22 +26,21 @@ export function PeopleTab(): ReactNode {
 
 function People(): ReactNode {
   const { users, status, loadMore } = useUsers();
-  const [isAdding, setAdding] = useState(false);
   const unable = useUnable("administrator");
   return (
     <Panel
       title="People"
       actions={
-        <Button
-          size="small"
+        <AddButton
           unable={unable}
-          icon={<Plus size={14} aria-hidden />}
-          onClick={() => {
-            setAdding(true);
-          }}
+          dialog={(onClose) => (
+            <Dialog title="Add a person" open onClose={onClose}>
+              <AddForm onAdded={onClose} />
+            </Dialog>
+          )}
         >
           Add a person
-        </Button>
+        </AddButton>
       }
     >
       {status === "LoadingFirstPage" ? <Loading what="people" /> : <UserTable users={users} />}
@@ -55,21 +54,6 @@ function People(): ReactNode {
         >
           Show more
         </Button>
-      )}
-      {isAdding && (
-        <Dialog
-          title="Add a person"
-          open
-          onClose={() => {
-            setAdding(false);
-          }}
-        >
-          <AddForm
-            onAdded={() => {
-              setAdding(false);
-            }}
-          />
-        </Dialog>
       )}
     </Panel>
   );

@@ -1,17 +1,18 @@
-import { MoreHorizontal, Plus, Power, Trash2 } from "lucide-react";
+import { MoreHorizontal, Power, Trash2 } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import type { SecretKind, SecretView } from "../../../convex/protocol/secret.js";
 import { formatActor } from "../../lib/format.js";
 import { useUnable } from "../../session/me.js";
 import { Badge } from "../../ui/Badge.js";
-import { Button, IconButton } from "../../ui/Button.js";
+import { IconButton } from "../../ui/Button.js";
 import { ConfirmDialog } from "../../ui/Dialog.js";
 import { Menu } from "../../ui/Menu.js";
 import { Panel } from "../../ui/Page.js";
 import { Loading } from "../../ui/States.js";
-import { Table, Td, Th } from "../../ui/Table.js";
+import { ActionsTh, Table, Td, Th } from "../../ui/Table.js";
 import { Time } from "../../ui/Time.js";
 import { tellOutcome } from "../../ui/toast.js";
+import { AddButton } from "./AddButton.js";
 import { SecretDialog } from "./SecretDialog.js";
 import { useSecretActions, useSecrets } from "./secrets.js";
 
@@ -25,23 +26,15 @@ const KINDS: Record<SecretKind, string> = {
 /** All secrets of the deployment, by their last four characters. */
 export function Secrets(): ReactNode {
   const secrets = useSecrets();
-  const [isAdding, setAdding] = useState(false);
   const [doomed, setDoomed] = useState<SecretView | null>(null);
   const unable = useUnable("administrator");
   return (
     <Panel
       title="Secrets of the deployment"
       actions={
-        <Button
-          size="small"
-          unable={unable}
-          icon={<Plus size={14} aria-hidden />}
-          onClick={() => {
-            setAdding(true);
-          }}
-        >
+        <AddButton unable={unable} dialog={(onClose) => <SecretDialog onClose={onClose} />}>
           Set a secret
-        </Button>
+        </AddButton>
       }
     >
       {secrets === undefined ? (
@@ -50,13 +43,6 @@ export function Secrets(): ReactNode {
         <p className="m-0 text-muted">None is kept. Values are sealed; nobody is shown one.</p>
       ) : (
         <List secrets={secrets} onRemove={setDoomed} />
-      )}
-      {isAdding && (
-        <SecretDialog
-          onClose={() => {
-            setAdding(false);
-          }}
-        />
       )}
       <RemoveDialog
         secret={doomed}
@@ -86,9 +72,7 @@ function List({
           <Th>Ends in</Th>
           <Th>Set by</Th>
           <Th end>Set</Th>
-          <Th>
-            <span className="sr-only">Actions</span>
-          </Th>
+          <ActionsTh />
         </tr>
       </thead>
       <tbody>

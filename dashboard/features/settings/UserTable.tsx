@@ -7,7 +7,7 @@ import { Badge } from "../../ui/Badge.js";
 import { IconButton } from "../../ui/Button.js";
 import { SelectField } from "../../ui/Field.js";
 import { Menu } from "../../ui/Menu.js";
-import { Table, Td, Th } from "../../ui/Table.js";
+import { ActionsTh, Table, Td, Th } from "../../ui/Table.js";
 import { Time } from "../../ui/Time.js";
 import { tellOutcome } from "../../ui/toast.js";
 import { usePeopleActions } from "./people.js";
@@ -25,9 +25,7 @@ export function UserTable({ users }: { users: readonly UserView[] }): ReactNode 
             <Th>Role</Th>
             <Th>Second factor</Th>
             <Th end>Since</Th>
-            <Th>
-              <span className="sr-only">Actions</span>
-            </Th>
+            <ActionsTh />
           </tr>
         </thead>
         <tbody>
