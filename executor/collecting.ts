@@ -34,7 +34,7 @@ export async function collect(
   await part("the artifacts", keeper.files(workspace.repo, patterns));
   const kept = keeper.report();
   if (kept.kept + kept.leftOut > 0) report.artifacts = kept;
-  if (kept.kept > 0) mark(`kept ${kept.kept} artifacts, ${kept.bytes} bytes`);
+  if (kept.kept > 0) mark(`kept ${counted(kept.kept, "artifact")}, ${kept.bytes} bytes`);
 }
 
 async function changesOf(
@@ -52,7 +52,10 @@ async function changesOf(
   const byFile = changes.byFile?.map((file) => ({ ...file, path: redact(file.path) })) ?? [];
   report.changes = { ...changes, byFile, patch: redact(changes.patch) };
   const { files, insertions, deletions } = changes;
-  mark(`changed ${files} files, +${insertions} -${deletions}`);
+  mark(`changed ${counted(files, "file")}, +${insertions} -${deletions}`);
   if (files === 0) return;
   await keeper.patch(PATCH_NAME, await wholePatch(baseline, tools, { changes, redact }));
 }
+
+const counted = (count: number, what: string): string =>
+  `${count} ${count === 1 ? what : `${what}s`}`;

@@ -169,6 +169,8 @@ describe("the list", () => {
     await everything();
     await selection.getByRole("button", { name: "Cancel" }).click();
     const question = page.getByRole("alertdialog");
+    await question.waitFor();
+    await expectAccessibleEverywhere(page);
     await question.getByRole("button", { name: "Cancel all jobs that match the filter" }).click();
     await dialog.getByText("Done: 240 jobs changed").waitFor();
   });
@@ -210,6 +212,7 @@ describe("the form", () => {
     await page.getByLabel("Budget ($)").fill("");
     await page.getByRole("button", { name: "Submit job" }).click();
     await page.getByRole("alertdialog").getByText("No budget is set").waitFor();
+    await expectAccessibleEverywhere(page);
     await page.getByRole("button", { name: "Submit it" }).click();
     await page.getByRole("alert").filter({ hasText: "not a repository" }).waitFor();
     expect(await page.getByLabel("Prompt").inputValue()).toBe("Do it");

@@ -50,4 +50,8 @@ test("check 3: g j goes to the jobs, ? lists them, Ctrl K finds a page", async (
   await expectAccessibleEverywhere(page);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+  await page.setViewportSize({ width: 375, height: 800 });
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("dialog", { name: "Fondation" }).waitFor();
+  await expectAccessibleEverywhere(page);
 });

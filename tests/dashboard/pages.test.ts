@@ -182,6 +182,8 @@ describe("schedules", () => {
     await page.getByRole("heading", { name: "Look for dead code" }).waitFor();
     await open("/schedules", "Schedules");
     await choose("Delete…");
+    await page.getByRole("alertdialog").waitFor();
+    await expectAccessibleEverywhere(page);
     await confirm("Delete it");
     await page.getByText("No schedule yet").waitFor();
   });

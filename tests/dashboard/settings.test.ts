@@ -90,6 +90,8 @@ describe("you", () => {
       .waitFor();
     expect(await page.content()).not.toContain(key);
     await region("API keys").getByRole("button", { name: "Revoke ci" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    await expectAccessibleEverywhere(page);
     await page.getByRole("alertdialog").getByRole("button", { name: "Revoke it" }).click();
     await region("API keys").getByText("No key.").waitFor();
     expect(await client.mutation(api.auth.exchangeKey, { key })).toMatchObject({ ok: false });
@@ -107,9 +109,16 @@ describe("people", () => {
     await page.getByLabel("Role of otto").selectOption("viewer");
     await page.getByText("otto is viewer now").waitFor();
     await page.getByRole("button", { name: "More for otto" }).click();
+    await page.getByRole("menuitem", { name: /password/ }).click();
+    await page.getByRole("dialog", { name: "Another password for otto" }).waitFor();
+    await expectAccessibleEverywhere(page);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "More for otto" }).click();
     await page.getByRole("menuitem", { name: "Disable…" }).waitFor();
     await expectAccessibleEverywhere(page);
     await page.getByRole("menuitem", { name: "Disable…" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    await expectAccessibleEverywhere(page);
     await page.getByRole("alertdialog").getByRole("button", { name: "Disable" }).click();
     await page.getByText("Disabled", { exact: true }).waitFor();
     const someone = { username: "otto", password: "a password that is long" };
@@ -143,6 +152,8 @@ describe("secrets", () => {
     await expectAccessibleEverywhere(page);
     await row.getByRole("button", { name: /^More for/ }).click();
     await page.getByRole("menuitem", { name: "Remove…" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    await expectAccessibleEverywhere(page);
     await page.getByRole("alertdialog").getByRole("button", { name: "Remove it" }).click();
     await row.waitFor({ state: "hidden" });
   });
@@ -227,6 +238,8 @@ describe("budgets", () => {
     expect(budget).toMatchObject({ scope: { kind: "user", name: "user:ada" }, limitUsd: 20 });
     await expectAccessibleEverywhere(page);
     await page.getByRole("button", { name: "Remove the budget of ada" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    await expectAccessibleEverywhere(page);
     await page.getByRole("alertdialog").getByRole("button", { name: "Remove it" }).click();
     await page.getByText("No budget yet").waitFor();
   });
@@ -266,6 +279,8 @@ describe("alerts and retention", () => {
     expect(kept.jobs).toBe(30);
     await days.getByRole("button", { name: "Count what these days would delete" }).click();
     await days.getByText("Nothing is old enough.").waitFor();
+    await days.getByRole("button", { name: "Delete now…" }).click();
+    await page.getByRole("alertdialog").waitFor();
     await expectAccessibleEverywhere(page);
   });
 });
